@@ -40,6 +40,7 @@ def code_generate(
     """Let a model write the program of a specification; the exit code is 1 when it failed or a file's syntax is broken."""
     from api.cli.commands import print_json
     from api.cli.connection import CommandFailed, checked, connect, reporting_failures
+    from api.cli.terminal import heard, put_out
 
     with reporting_failures(), connect(context.obj) as client:
         try:
@@ -53,10 +54,10 @@ def code_generate(
             return
         ended = _followed(client, found["id"])
         _require_done(ended)
-        manifest = checked(client.get(f"{_ADDRESS}/{found['id']}/manifest"))
+        manifest = _manifest(client, found["id"])
         if output is not None:
             _save(client, manifest, output, force)
-        print_json(manifest) if as_json else _show(manifest)
+        print_json(put_out(manifest)) if as_json else _show(heard(manifest))
         if any(item["syntax"] == "error" for item in manifest["files"]):
             raise typer.Exit(1)
 
@@ -106,10 +107,10 @@ def code_download(
     force: ForceOption = False,
 ) -> None:
     """Fetch the files of a generation."""
-    from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.connection import connect, reporting_failures
 
     with reporting_failures(), connect(context.obj) as client:
-        _save(client, checked(client.get(f"{_ADDRESS}/{generation}/manifest")), output, force)
+        _save(client, _manifest(client, str(generation)), output, force)
 
 
 @code_app.command("cancel")
@@ -196,6 +197,14 @@ def _show(manifest: dict[str, Any]) -> None:
     console.print(f"id: {manifest['id']}", markup=False, highlight=False)
 
 
+def _manifest(client: httpx.Client, identity: str) -> dict[str, Any]:
+    """The manifest as it is: files are fetched by the names in it, which a terminal may show otherwise."""
+    from api.cli.connection import checked
+
+    found: dict[str, Any] = checked(client.get(f"{_ADDRESS}/{identity}/manifest"), verbatim=True)
+    return found
+
+
 def _save(client: httpx.Client, manifest: dict[str, Any], output: Path, force: bool) -> None:
     """Write the files below `output`; none when one is in the way.
 
@@ -203,6 +212,7 @@ def _save(client: httpx.Client, manifest: dict[str, Any], output: Path, force: b
         CommandFailed: a file exists, a path leads out of the folder, or the folder can't be written.
     """
     from api.cli.connection import CommandFailed, checked
+    from api.cli.terminal import one_line
     from api.cli.texts import text
     from rag.generation.program_paths import PathRefused, checked_path
 
@@ -212,11 +222,11 @@ def _save(client: httpx.Client, manifest: dict[str, Any], output: Path, force: b
         try:
             target = (root / checked_path(item["path"])).resolve()  # links inside the folder are followed, then judged
         except PathRefused as error:
-            raise CommandFailed(f"{item['path']}: {error}") from error
+            raise CommandFailed(f"{one_line(item['path'])}: {error}") from error
         if not target.is_relative_to(root):
-            raise CommandFailed(f"{item['path']}: {text('code_outside')}")
+            raise CommandFailed(f"{one_line(item['path'])}: {text('code_outside')}")
         if target.exists() and not force:
-            raise CommandFailed(f"{target}: {text('code_exists')}")
+            raise CommandFailed(f"{one_line(target)}: {text('code_exists')}")
         targets[item["path"]] = target
     for path, target in targets.items():
         response = client.get(f"{_ADDRESS}/{manifest['id']}/files/{quote(path)}")
@@ -226,5 +236,5 @@ def _save(client: httpx.Client, manifest: dict[str, Any], output: Path, force: b
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(response.content)
         except OSError as error:
-            raise CommandFailed(f"{target}: {error.strerror}") from error
+            raise CommandFailed(f"{one_line(target)}: {error.strerror}") from error
     typer.echo(f"{text('code_saved')}: {root}", err=True)

@@ -22,11 +22,12 @@ from anyio.to_thread import run_sync
 from api.openai.schemas import ChatRequest
 from rag.bootstrap import Rag
 from rag.domain.errors import SeogoError
-from rag.generation.engine import EngineCall, Sampling, TextDelta
+from rag.generation.engine import EngineCall, ReasoningClosed, Sampling, TextDelta
 from rag.generation.routing import Job
 from rag.generation.saying import reasoning_tokens
 from rag.text.analysis import BIGRAM_MARK
 from rag.text.inert import inert
+from rag.text.reasoning import without_reasoning
 
 log = logging.getLogger(__name__)
 
@@ -131,10 +132,12 @@ async def _from_model(rag: Rag, errand: Errand, tenant: str) -> str | list[str] 
             async for item in events:
                 if isinstance(item, TextDelta):
                     texts.append(item.text)
+                elif isinstance(item, ReasoningClosed):
+                    texts.clear()
     except SeogoError as error:
         log.warning("an errand (%s) was done without a model: %s", errand.form, error)
         return None
-    text = "".join(texts)
+    text = without_reasoning("".join(texts))
     return _title_in(text) if errand.plain else _read(errand.form, text)
 
 

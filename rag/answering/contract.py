@@ -26,6 +26,7 @@ from rag.answering.report import SECTION
 from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelUnavailable
 from rag.domain.language import Language
+from rag.domain.list_marks import without_list_marks
 from rag.domain.passage import Passage
 from rag.domain.told_places import without_places
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
@@ -170,7 +171,7 @@ class Examiner:
     def _claim(self, text: str, indexes: Sequence[int]) -> Claim:
         """A draft's words, read; about source code what is in backticks is a name, and a place of the code is none."""
         cited = [self._passages[index] for index in indexes]
-        text = without_places(text, cited)
+        text = without_list_marks(without_places(text, cited))
         claim = claim_of(text, lambda words: self._checker.terms_of(words[:_EXAMINED_CHARACTERS]))
         if not any(item.chunk.language is Language.CODE for item in cited):
             return claim

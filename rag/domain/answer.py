@@ -11,6 +11,7 @@ from rag.domain.anchor import Anchor
 from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import holds
 from rag.domain.language import Language
+from rag.domain.list_marks import without_list_marks
 from rag.domain.passage import Passage
 from rag.domain.provision import provision_label
 from rag.domain.told_places import code_names_of, without_places
@@ -124,9 +125,9 @@ def missing_facts(text: str, citations: Sequence[Citation]) -> list[str]:
     """Numbers, dates, amounts and provisions of `text`, and identifiers, that none of the cited passages holds.
 
     A passage holds its text, its headings, its document's title and the provision that it is of; one of source code its path and
-    the lines that it is of, too.
+    the lines that it is of, too. The numbers of list items are none of the text's.
     """
-    text = without_places(text, [item.passage for item in citations])
+    text = without_list_marks(without_places(text, [item.passage for item in citations]))
     told = [item for item in citations if item.passage.chunk.language is not Language.CODE]
     code = [item for item in citations if item.passage.chunk.language is Language.CODE]
     stated = facts_of(text)

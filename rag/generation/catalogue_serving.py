@@ -9,6 +9,9 @@ from rag.generation.catalogue import Catalogue
 from rag.generation.catalogue_entry import Entry
 from rag.settings import ServedModel
 
+_WITHOUT_TAGS = frozenset({"openai_gptoss"})
+"""vLLM's parsers of reasoning that is marked otherwise than by `<think>` and `</think>`: by channels, in gpt-oss's case."""
+
 
 @dataclass(frozen=True, slots=True)
 class Described:
@@ -19,6 +22,7 @@ class Described:
         context_tokens: from the settings, else the catalogue's native context; None where neither says.
         vision: whether it takes images, on the engine that it has.
         switches: what its chat template calls the switch for thinking; none where there is nothing to switch.
+        leads: values of `EngineCall.thinking` with which its content begins with reasoning, where the engine leaves it there.
     """
 
     served: ServedModel
@@ -26,6 +30,7 @@ class Described:
     context_tokens: int | None
     vision: bool
     switches: tuple[str, ...]
+    leads: frozenset[bool | None] = frozenset()
 
 
 def described(served: ServedModel, catalogue: Catalogue, aliases: Mapping[str, str] | None = None) -> Described:
@@ -38,6 +43,16 @@ def described(served: ServedModel, catalogue: Catalogue, aliases: Mapping[str, s
         context_tokens=served.context_tokens or (entry.native_tokens if entry is not None else None),
         vision=served.vision if served.vision is not None else _vision(served, entry),
         switches=() if entry is not None and entry.thinking in ("none", "always") else ("enable_thinking",),
+        leads=_leads(entry),
+    )
+
+
+def _leads(entry: Entry | None) -> frozenset[bool | None]:
+    """A model that always thinks does so also when it is told not to; one with a switch surely where it is told to."""
+    if entry is None or (entry.parsers is not None and entry.parsers.reasoning in _WITHOUT_TAGS):
+        return frozenset()
+    return {"always": frozenset((True, False, None)), "switch": frozenset((True,))}.get(
+        str(entry.thinking), frozenset()
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.domain.answer import PARAGRAPH
+from rag.domain.list_marks import without_list_marks
 from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, sentence_start, unmarked, worded
 from rag.text.reasoning import REASONING
 from rag.text.sentences import Span
@@ -35,11 +36,7 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]|\(?[�
 _PERHAPS_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]?|\(?[가-하][.)]?|[①-⑳])?[ \t]*\Z")
 _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
-_LISTED = re.compile(
-    r"(?:[-*+•·▪※○●□■][ \t]+)?"
-    r"(?:(?:\(\d{1,3}\)|\d{1,3}\)|\d{1,3}\.(?![ \t]+\d{1,2}\.)|\(?[가나다라마바사아자차카타파하][.)])[ \t]+|[①-⑳][ \t]*)?"
-)
-"""Marks of a list before a statement; `12. 31.` is a date, and `(갑)` a party."""
+_BULLET = re.compile(r"[-*+•·▪※○●□■][ \t]+")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _MARK_ENDS = ("]", "】", "］")
@@ -332,7 +329,7 @@ def statement_of(text: str) -> str:
     stated = [line.strip() for number, line in enumerate(lines) if not all(map(_HEADING.match, lines[: number + 1]))]
     if len(stated) != 1 or _ROW.match(stated[0]):
         return text
-    return _LISTED.sub("", stated[0], count=1)
+    return _BULLET.sub("", without_list_marks(stated[0]), count=1)
 
 
 def _numbers_in(text: str) -> tuple[int, ...]:

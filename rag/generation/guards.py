@@ -1,7 +1,7 @@
 """Guards: an engine around an engine, which watches what it writes and acts when that is of no use.
 
 - `repetition`: a loop, in the answer, the reasoning or the arguments of a tool call.
-- `runaway`: far longer than asked for, or reasoning without end.
+- `runaway`: longer than any answer, or reasoning without end. What is longer than `max_tokens` can be ends there, as cut off.
 - `language`: a Korean or English question answered in Chinese, Japanese or any other script.
 - `gibberish`: random tokens, broken characters.
 - `tool_call`: `tool_calls` without one, or a call that is told and not made.
@@ -122,7 +122,7 @@ class GuardedEngine:
             async for event in events:
                 for shown in attempt.take(event):
                     yield shown
-                if attempt.failed:
+                if attempt.failed or attempt.ended:
                     return
         if not attempt.ended:
             # An engine that ends without a word raised no error either: what came is what there is.

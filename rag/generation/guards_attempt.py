@@ -12,6 +12,7 @@ from rag.generation.engine import (
     EngineCall,
     EngineEvent,
     Finished,
+    ReasoningClosed,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -30,8 +31,11 @@ GIBBERISH = "gibberish"
 TOOL_CALL = "tool_call"
 EMPTY = "empty"
 ALL_GUARDS = (REPETITION, RUNAWAY, LANGUAGE, GIBBERISH, TOOL_CALL, EMPTY, LEAK)
-_CHARS_PER_TOKEN = 16
-"""More than any tokeniser gives on average: English has 4 to 5, Korean 1 to 2."""
+_UNITS_PER_TOKEN = 16
+_LETTER, _HANGUL = 2, 4
+"""Units of a letter or digit of ASCII, and of a character beyond it; blanks and punctuation, which come in runs, have one. A
+token so has 8 letters or 4 syllables at most: more than any tokeniser gives on average, which is 4 to 5 in English, 1 to 2 in
+Korean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Limits:
     """Lengths from which a generation has run away, in characters.
 
     Attributes:
-        answer: unless `max_tokens` of the call asks for less.
+        answer: whatever `max_tokens` of the call is; what can't be within that ends as an obedient engine would have ended it.
         reasoning: Qwen3's model card recommends room for 32,768 tokens, some 4 characters each.
     """
 
@@ -74,6 +78,26 @@ class LengthWatch:
         return None
 
 
+class TokenWatch:
+    """Counts what the tokens of an answer can hold at most: one that holds more is of an engine that knows no `max_tokens`."""
+
+    name = RUNAWAY
+
+    def __init__(self, tokens: int) -> None:
+        self._left = tokens * _UNITS_PER_TOKEN
+
+    def feed(self, text: str) -> int | None:
+        """Characters up to the last one within the limit, when there are more."""
+        if len(text) * _HANGUL <= self._left:  # sure without a look at each
+            self._left -= sum(map(_units, text))
+            return None
+        for at, character in enumerate(text):
+            self._left -= _units(character)
+            if self._left < 0:
+                return at
+        return None
+
+
 class Attempt:
     """One call of the engine: what it has written, what of it may go out, and what is wrong with it."""
 
@@ -101,14 +125,13 @@ class Attempt:
         self._tools = tools.names_of_tools(call) if TOOL_CALL in guards else frozenset[str]()
         self._only_calls = only_calls
         self._held: list[EngineEvent] | None = [] if held else None
-        self._language = _language_watch(guards, call)
-        self._answer = _watches(guards, _answer_limit(limits, call))
-        if self._language is not None:
-            self._answer.append(self._language)
+        self._limits = limits
+        self._language: LanguageWatch | None = None
+        self._answer: list[Watch] = []
+        self._watch_answer()
         self._reasoning = _watches(guards, limits.reasoning)
         self._arguments = _watches(guards - {GIBBERISH}, limits.answer)
         if call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
-            self._answer.append(LeakWatch(call.withheld))
             self._arguments.append(LeakWatch(call.withheld))
         self._text = 0
         self._short: str | None = ""
@@ -127,6 +150,8 @@ class Attempt:
             good = self._watched(self._reasoning, event.text)
             self.in_reasoning = bool(self.failed)
             shown = [ReasoningDelta(good)] if good else []
+        elif isinstance(event, ReasoningClosed):
+            shown = self._take_closing()
         elif isinstance(event, ToolCallDelta):
             shown = self._take_call(event)
         else:
@@ -155,6 +180,29 @@ class Attempt:
         sent = end.sent or (digest_of(self.call.messages) if self.call.withheld is not None else "")
         return replace(end, usage=self.usage, retried=self.retried, sent=sent)
 
+    def _watch_answer(self) -> None:
+        """Begin to watch an answer."""
+        self._language = _language_watch(self._guards, self.call)
+        self._answer = _watches(self._guards, self._limits.answer)
+        limited = RUNAWAY in self._guards and self.call.max_tokens is not None
+        self._room = TokenWatch(self.call.max_tokens or 0) if limited else None
+        if self._language is not None:
+            self._answer.append(self._language)
+        if self.call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
+            self._answer.append(LeakWatch(self.call.withheld))
+
+    def _take_closing(self) -> list[EngineEvent]:
+        """The text so far was reasoning: the answer begins only now. Who has been given some of it is told."""
+        kept = self._joined()
+        self._watch_answer()
+        self._text, self._short, self._last = 0, "", ""
+        self._blank, self._is_call, self._bare = True, False, False
+        if self._held is not None:
+            self._held = [ReasoningDelta(item.text) if isinstance(item, TextDelta) else item for item in self._held]
+        elif self.is_out:
+            return [ReasoningClosed(), *_thought(kept)]
+        return _thought(kept)
+
     def _count_out(self, shown: Sequence[EngineEvent]) -> None:
         # Reasoning is no part of the answer: a second try after it is still silent.
         self.is_out = self.is_out or any(isinstance(item, TextDelta | ToolCallDelta) for item in shown)
@@ -168,7 +216,12 @@ class Attempt:
         return text[:end]
 
     def _take_text(self, text: str) -> list[EngineEvent]:
-        good = self._watched(self._answer, text)
+        full = self._room.feed(text) if self._room is not None else None
+        good = self._watched(self._answer, text if full is None else text[:full])
+        shown = self._take_good(good)
+        return shown if full is None or self.failed else [*shown, *self._take_end(Finished("length"))]
+
+    def _take_good(self, good: str) -> list[EngineEvent]:
         self._blank = self._blank and not good.strip()
         self._text += len(good)
         if self._short is not None:
@@ -260,6 +313,14 @@ class Attempt:
         return [TextDelta(kept)] if kept.strip() and not self._only_calls else []
 
 
+def _units(character: str) -> int:
+    return _HANGUL if character > "\x7f" else _LETTER if character.isalnum() else 1
+
+
+def _thought(text: str) -> list[EngineEvent]:
+    return [ReasoningDelta(text)] if text else []
+
+
 def _watches(guards: frozenset[str], limit: int) -> list[Watch]:
     watches: list[Watch] = []
     if REPETITION in guards:
@@ -275,12 +336,6 @@ def _language_watch(guards: frozenset[str], call: EngineCall) -> LanguageWatch |
     if LANGUAGE not in guards or expected_of(call) is None:
         return None
     return LanguageWatch()
-
-
-def _answer_limit(limits: Limits, call: EngineCall) -> int:
-    if call.max_tokens is None:
-        return limits.answer
-    return min(limits.answer, call.max_tokens * _CHARS_PER_TOKEN)
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:

@@ -29,6 +29,7 @@ from rag.domain.errors import (
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Patience, ReasoningDelta, TextDelta
 from rag.generation.openai_engine_chunks import REPETITION, ChunkReader, EngineSaid, NotAChunk
 from rag.generation.openai_engine_dialects import DIALECTS
+from rag.generation.openai_engine_reasoning import LeadingReasoning
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
 from rag.generation.openai_engine_request import RequestWriter
 from rag.settings import ServedModel
@@ -50,6 +51,8 @@ _TIMEOUTS_IN_WINDOW = 10
 """The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
 """How long the count of tokens is waited for, once an answer has ended."""
+_SENDS_TOKENS = frozenset({"vllm", "sglang", "llamacpp", "ollama"})
+"""Engines of which each piece of a stream is a token, or several. A gateway may cut them up in letters."""
 _TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window)|exceed_context_size|longer than the model|max_model_len|prompt is too long"
     r"|maximum (?:sequence|input) length",
@@ -76,9 +79,12 @@ class OpenAiEngine:
         writer: RequestWriter,
         replicas: Replicas,
         jitter: Callable[[], float] = random.random,
+        *,
+        leads: frozenset[bool | None] = frozenset(),
     ) -> None:
-        """`jitter` gives numbers from 0 to 1."""
+        """`jitter` gives numbers from 0 to 1; `leads` as `open_engine` has it."""
         self._served, self._writer, self._replicas, self._jitter = served, writer, replicas, jitter
+        self._leads = LeadingReasoning(leads)
         self.name = served.name
         self.context_tokens = context_tokens
 
@@ -107,6 +113,7 @@ class OpenAiEngine:
             await answer.aclose()  # whoever keeps the last event waiting keeps no place on the engine
             yield last
         finally:
+            self._leads.learn(call.thinking, led=answer.reader.led, apart=answer.reader.apart)
             await answer.aclose()
 
     async def aclose(self) -> None:
@@ -120,6 +127,9 @@ class OpenAiEngine:
         own = Patience(served.queue_s, first_token_s, served.total_s)
         return own if call.patience is None else own.at_least(call.patience)
 
+    def _most_pieces(self, call: EngineCall) -> int | None:
+        return call.max_tokens if self._served.engine in _SENDS_TOKENS else None
+
     async def _begun(
         self, call: EngineCall, body: Mapping[str, Any], start: float, end: float, patience: Patience
     ) -> _Answer:
@@ -129,7 +139,8 @@ class OpenAiEngine:
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
             place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
-            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience)
+            reader = ChunkReader(leads=self._leads.expected(call.thinking), most_pieces=self._most_pieces(call))
+            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience, reader)
             left = last_try - time.monotonic()
             try:
                 # A first connection has all the time that the settings give it.
@@ -170,11 +181,12 @@ class _Answer:
         body: Mapping[str, Any],
         end: float,
         patience: Patience,
+        reader: ChunkReader,
     ) -> None:
         self._patience = patience
         self._served, self._context_tokens, self._body = served, context_tokens, body
         self._replicas, self._place, self._end = replicas, place, end
-        self._reader = ChunkReader()
+        self.reader = reader
         self._stream: EventStream | None = None
         self._released = False
         self._broken: StreamFailed | SeogoError | None = None  # behind events that are still to be given
@@ -225,7 +237,7 @@ class _Answer:
         """
         if self._stream is None:
             raise AssertionError("begun before it is read on")
-        after_the_end = self._reader.reason is not None
+        after_the_end = self.reader.reason is not None
         limit = time.monotonic() + (_AFTER_THE_END_S if after_the_end else self._served.silence_s)
         try:
             async with asyncio.timeout(max(0.0, min(limit, self._end) - time.monotonic())):
@@ -233,7 +245,7 @@ class _Answer:
         except TimeoutError as error:
             if after_the_end:  # the answer is whole, only its count of tokens is missing
                 self.ended = True
-                return list(self._reader.finish())
+                return list(self.reader.finish())
             down = time.monotonic() >= limit
             raise self._failed(ModelTimeout, "silent in mid-answer", down=down) from error
         except StreamFailed as failure:
@@ -241,11 +253,11 @@ class _Answer:
 
     def finished(self) -> Finished:
         """The last event; the replica did well."""
-        if self._reader.reason is None:
+        if self.reader.reason is None:
             raise AssertionError("an answer has ended for a reason")
         self._place.succeeded()
-        guard = REPETITION if self._reader.reason == "guard" else ""
-        return Finished(self._reader.reason, self._reader.usage, guard, self._place.replica.server.url)
+        guard = REPETITION if self.reader.reason == "guard" else ""
+        return Finished(self.reader.reason, self.reader.usage, guard, self._place.replica.server.url)
 
     async def aclose(self) -> None:
         """Close the connection, if there is one, and give the place back. May be called twice."""
@@ -265,8 +277,10 @@ class _Answer:
         try:
             payloads = await stream.next()
             for payload in payloads:
-                events.extend(self._reader.read(payload))
-            if not payloads or self._reader.done:
+                events.extend(self.reader.read(payload))
+                if self.reader.done:
+                    break
+            if not payloads or self.reader.done:
                 events.extend(self._at_the_end())
         except NotAChunk as error:
             self._broken = Garbled(str(error))
@@ -281,10 +295,10 @@ class _Answer:
         return _together(events)
 
     def _at_the_end(self) -> Iterator[EngineEvent]:
-        if self._reader.reason is None:
+        if self.reader.reason is None:
             raise Broken("the stream ended without an end of the answer")
         self.ended = True
-        yield from self._reader.finish()
+        yield from self.reader.finish()
 
     def _told_inside(self, said: EngineSaid) -> SeogoError:
         if _TOO_LONG.search(str(said)):
@@ -347,6 +361,7 @@ def open_engine(
     context_tokens: int | None = None,
     vision: bool | None = None,
     switches: Sequence[str] = ("enable_thinking",),
+    leads: frozenset[bool | None] = frozenset(),
     tolerance: Tolerance | None = None,
 ) -> ChatEngine:
     """The engine of a served model; no server is asked yet.
@@ -354,6 +369,7 @@ def open_engine(
     Args:
         context_tokens, vision: what the catalogue says, where the settings are silent.
         switches: what the model's chat template calls the switch for reasoning.
+        leads: values of `EngineCall.thinking` with which its content begins with reasoning, in tags if in any.
         tolerance: when a replica is passed over.
 
     Raises:
@@ -384,7 +400,7 @@ def open_engine(
         )
         for root in roots
     ]
-    return OpenAiEngine(served, tokens, writer, Replicas(served.name, replicas, served.concurrency))
+    return OpenAiEngine(served, tokens, writer, Replicas(served.name, replicas, served.concurrency), leads=leads)
 
 
 def _root(name: str, url: str) -> str:

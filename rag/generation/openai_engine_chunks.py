@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rag.generation.engine import EngineEvent, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from rag.generation.engine import EngineEvent, FinishReason, ReasoningDelta, ToolCallDelta, Usage
+from rag.generation.openai_engine_reasoning import ReasoningSplitter
 
 _DONE = b"[DONE]"
-_OPEN, _CLOSE = "<think>", "</think>"
 REPETITION = "repetition"
 """vLLM's own detector of loops stopped it (`FinishReason.REPETITION`); our guard against loops has the same name."""
 _REASONS: dict[str, FinishReason] = {
@@ -33,79 +33,27 @@ class EngineSaid(Exception):
     """An error that the engine tells inside the stream, in its own words."""
 
 
-class ReasoningSplitter:
-    """Takes `<think>…</think>` out of content, where an engine leaves it there, however the tags are cut up.
-
-    Reasoning begins at the start of the content or of a line: the word `<think>` inside a sentence is the answer's own.
-    """
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._thinking = False
-        self._fresh = True  # at the start of the content or of a line, but for white space
-
-    def feed(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
-        """The events that are certain with this text."""
-        text, self._held = self._held + text, ""
-        while text:
-            tag = _CLOSE if self._thinking else _OPEN
-            at = self._find(text, tag)
-            if at >= 0:
-                yield from self._said(text[:at])
-                text = text[at + len(tag) :]
-                self._thinking = not self._thinking
-                self._fresh = not self._thinking
-                continue
-            keep = self._unsure(text, tag)
-            self._held = text[len(text) - keep :]
-            yield from self._said(text[: len(text) - keep])
-            return
-
-    def finish(self) -> Iterator[TextDelta | ReasoningDelta]:
-        """What was held back for a tag that never came."""
-        held, self._held = self._held, ""
-        yield from self._said(held)
-
-    def _find(self, text: str, tag: str) -> int:
-        at = text.find(tag)
-        while at >= 0 and not self._thinking and not self._begins(text, at):
-            at = text.find(tag, at + 1)
-        return at
-
-    def _begins(self, text: str, at: int) -> bool:
-        before = text[text.rfind("\n", 0, at) + 1 : at]
-        return not before.strip() and (self._fresh or "\n" in text[:at])
-
-    def _unsure(self, text: str, tag: str) -> int:
-        """Length of the end of `text` that may be the beginning of the tag."""
-        for length in range(min(len(tag) - 1, len(text)), 0, -1):
-            if text.endswith(tag[:length]):
-                return length if self._thinking or self._begins(text, len(text) - length) else 0
-        return 0
-
-    def _said(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
-        if not text:
-            return
-        if self._thinking:
-            yield ReasoningDelta(text)
-            return
-        line = text[text.rfind("\n") + 1 :]
-        self._fresh = not line.strip() and (self._fresh or len(line) < len(text))
-        yield TextDelta(text)
-
-
 class ChunkReader:
     """Reads the payloads of one answer.
 
     Attributes:
         reason: why it ended, once it has; usage: what the engine counted, if it says so; done: nothing more will come.
+        apart: whether the engine gives reasoning in a field of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, leads: bool = False, most_pieces: int | None = None) -> None:
+        """Prepare.
+
+        Args:
+            leads: whether the content is expected to begin with reasoning, as `ReasoningSplitter` has it.
+            most_pieces: pieces of text after which it ends for its length, as each is one token at least: an engine that sends
+                more takes no notice of `max_tokens`.
+        """
         self.reason: FinishReason | None = None
         self.usage: Usage | None = None
-        self.done = False
-        self._splitter = ReasoningSplitter()
+        self.done = self.apart = False
+        self._pieces, self._most_pieces = 0, most_pieces
+        self._splitter = ReasoningSplitter(leads=leads)
 
     def read(self, payload: bytes) -> Iterator[EngineEvent]:
         """The events of one payload; none for one that only says that the engine is alive.
@@ -131,18 +79,29 @@ class ChunkReader:
             if choice.get("index", 0) == 0:
                 yield from self._choice(choice)
 
+    @property
+    def led(self) -> bool | None:
+        """Whether the content began with reasoning of which the template wrote the beginning; None where nothing shows it."""
+        return self._splitter.led
+
     def finish(self) -> Iterator[EngineEvent]:
         """What was held back until it was certain."""
-        yield from self._splitter.finish()
+        yield from self._splitter.finish(whole=self.reason == "stop")
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[EngineEvent]:
         delta = choice.get("delta") or {}
         if not isinstance(delta, dict):
             raise NotAChunk("a delta that is no object")
         # vLLM renamed `reasoning_content` to `reasoning`, and some servers send both.
-        if reasoning := _text(delta.get("reasoning") or delta.get("reasoning_content")):
+        reasoning = _text(delta.get("reasoning") or delta.get("reasoning_content"))
+        content = _text(delta.get("content"))
+        if (reasoning or content) and self._is_full():
+            return
+        if reasoning:
+            self.apart = True
+            yield from self._splitter.apart()
             yield ReasoningDelta(reasoning)
-        if content := _text(delta.get("content")):
+        if content:
             yield from self._splitter.feed(content)
         if calls := delta.get("tool_calls"):
             yield from _tool_calls(calls)
@@ -150,6 +109,14 @@ class ChunkReader:
             if reason in _BROKEN_OFF:
                 raise EngineSaid(f"the generation was given up ({reason})")
             self.reason = _REASONS.get(str(reason), "stop")
+
+    def _is_full(self) -> bool:
+        """Count one more piece; whether it is one too many, and nothing more is read."""
+        self._pieces += 1
+        if self._most_pieces is None or self._pieces <= self._most_pieces:
+            return False
+        self.reason, self.done = "length", True
+        return True
 
 
 def _object(payload: bytes) -> dict[str, Any]:

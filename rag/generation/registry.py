@@ -51,6 +51,12 @@ def open_generation(settings: GenerationSettings) -> Generation | None:
         if served.name in engines:
             raise ConfigurationError(detail=f"rag.generation.models: {served.name} is there twice")
         known = described(served, catalogue, settings.aliases)
-        engine = open_engine(served, context_tokens=known.context_tokens, vision=known.vision, switches=known.switches)
+        engine = open_engine(
+            served,
+            context_tokens=known.context_tokens,
+            vision=known.vision,
+            switches=known.switches,
+            leads=known.leads,
+        )
         engines[served.name] = GuardedEngine(MeteredEngine(engine))
     return Generation(CatalogueRouter(engines, catalogue, settings), engines, settings.aliases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from rag.text.analysis import BIGRAM_MARK, Analyzer
+from rag.text.frequency import PERIOD, without_asking
 
 _PUNCTUATION = " .,;:!?\"'()[]{}<>·…“”‘’「」『』"
 _ASKING_KO = (
@@ -34,9 +35,11 @@ class QuestionReader:
         terms = self._analyzer.terms(text)
         return {term: weight for term, weight in terms.items() if not term.startswith(BIGRAM_MARK)}
 
-    def bigrams_of(self, text: str) -> frozenset[str]:
-        """The Hangul bigrams of any text, marked."""
-        return frozenset(term for term in self._analyzer.terms(text) if term.startswith(BIGRAM_MARK))
+    def bigrams_of(self, question: str) -> frozenset[str]:
+        """The Hangul bigrams of what a question asks about, marked."""
+        left = without_asking(question)
+        terms = self._analyzer.terms(question if left is None else left)
+        return frozenset(term for term in terms if term.startswith(BIGRAM_MARK))
 
     def words_for(self, question: str, terms: Container[str]) -> tuple[str, ...]:
         """The words of the question, as they are written there, that gave any of `terms`."""
@@ -44,6 +47,7 @@ class QuestionReader:
         return tuple(dict.fromkeys(word for word in words if any(term in terms for term in self.terms_of(word))))
 
     def content_terms(self, question: str) -> frozenset[str]:
-        """The terms that an answer has to be about; all terms when nothing else is left."""
-        terms = self.terms_of(question).keys()
-        return frozenset(terms - self._asking) or frozenset(terms)
+        """The terms that an answer has to be about; all terms when nothing else is left. How often is a 주기."""
+        left = without_asking(question)
+        terms = self.terms_of(question if left is None else left).keys()
+        return frozenset(terms - self._asking).union([PERIOD] if left is not None else []) or frozenset(terms)

@@ -61,6 +61,38 @@ def test_each_format_answers_with_its_kind_of_anchor(
         assert citation["quote"] in first["text"]
 
 
+OFTEN = [
+    "비밀번호는 얼마마다 바꿔야 하나요?",
+    "비밀번호는 얼마나 자주 바꿔야 하나요?",
+    "비밀번호는 몇 달마다 바꿔야 하나요?",
+    "비밀번호는 며칠마다 바꿔야 하나요?",
+    "비밀번호는 며칠에 한 번 바꿔야 하나요?",
+    "비밀번호를 바꾸는 주기는?",
+]
+
+
+@pytest.mark.parametrize("question", OFTEN)
+def test_how_often_is_answered_by_what_states_a_period(caller: Caller, question: str) -> None:
+    body = caller.post("/api/v1/answers", json={"question": question}).json()
+    assert body["status"] == "answered", body["abstention"]
+    assert "변경 주기" in body["sentences"][0]["text"] and "90일" in body["sentences"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "소화기는 얼마나 자주 점검하나요?",
+        "엘리베이터는 며칠마다 점검하나요?",
+        "비상구는 얼마마다 점검하나요?",
+        "화장실 청소는 하루에 몇 번 하나요?",
+        "주주총회는 얼마마다 여나요?",
+        "사옥 임대료는 몇 년에 한 번 올리나요?",
+    ],
+)
+def test_how_often_something_is_done_that_is_not_there_is_refused(caller: Caller, question: str) -> None:
+    assert caller.post("/api/v1/answers", json={"question": question}).json()["status"] == "abstained"
+
+
 def test_a_page_citation_has_boxes_on_its_page(caller: Caller) -> None:
     body = {"question": "특권 계정 비밀번호의 최소 길이는 몇 자인가요?"}
     citation = caller.post("/api/v1/answers", json=body).json()["sentences"][0]["citations"][0]

@@ -616,6 +616,25 @@ def test_the_command_line_says_what_went_wrong(
     assert commanded(owner, monkeypatch, "generate", "--spec", str(spec), "--repo", "nowhere").exit_code == 1
 
 
+def test_names_that_a_terminal_shows_otherwise_are_fetched_as_they_are(
+    desk: ScriptedDesk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = ("docs/❤\ufe0f 안내.md", "docs/표\u3164 1.md")
+    written = "".join(f"<<<FILE {path}>>>\n# {number}\n<<<END FILE>>>\n" for number, path in enumerate(paths))
+    spec, out = tmp_path / "spec.md", tmp_path / "out"
+    spec.write_text(SPEC, encoding="utf-8")
+    desk.put(spoken(written))
+    done = commanded(
+        owner, monkeypatch, "generate", "--spec", str(spec), "--repo", "fares", "--output", str(out), "--json"
+    )
+    assert done.exit_code == 0, done.output
+    assert {str(path.relative_to(out)) for path in out.rglob("*.md")} == set(paths)
+    assert (out / paths[1]).read_text(encoding="utf-8") == "# 1\n"
+    identity = json.loads(done.stdout)["id"]
+    assert commanded(owner, monkeypatch, "download", identity, "-o", str(tmp_path / "two")).exit_code == 0
+    assert (tmp_path / "two" / paths[0]).exists()
+
+
 def test_files_never_leave_the_folder(
     desk: ScriptedDesk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

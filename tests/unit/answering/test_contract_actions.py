@@ -206,19 +206,6 @@ def test_an_item_that_is_written_anew_is_not_said_twice(form: str) -> None:
     assert _said(listed, f"2. {_TRUE}") == [listed]
 
 
-def test_under_a_heading_of_its_own_the_same_is_said_of_another_thing() -> None:
-    assert _said(f"## 급여\n{_TRUE}", f"- {_TRUE}") == [f"## 급여\n{_TRUE}"]
-    assert _said(_TRUE, f"## 급여\n{_TRUE}") == [_TRUE, f"## 급여\n{_TRUE}"]
-    drafts = [
-        Draft(text="## 정규직\n수습기간의 급여는 기본급의 80%입니다.", cites=(0,)),
-        Draft(text=f"## 계약직\n{_TRUE}", cites=(0,)),
-        Draft(text="겸직 허가는 1년간 유효합니다.", cites=(1,)),
-    ]
-    found = events(drafts, repairs=[Draft(text=f"## 정규직\n{_TRUE}", cites=(0,))])
-    texts = [item.text for item in found if isinstance(item, Sentence)]
-    assert texts == [f"## 정규직\n{_TRUE}", f"## 계약직\n{_TRUE}", "겸직 허가는 1년간 유효합니다."]
-
-
 _FORMS = {
     "dot": "1. {}",
     "round": "12) {}",
@@ -232,6 +219,53 @@ _FORMS = {
     "ring": "① {}",
     "rung": "①{}",
 }
+_FORMS_OF_MARKS = {name: form.replace("12", "17").replace("①", "⑰") for name, form in _FORMS.items()}
+_OTHER_MARKS = {"bold": "**7.** {}", "bracketed": "⑺ {}", "dotted": "⒎ {}", "roman": "ii) {}", "capitals": "Ⅳ. {}"}
+
+
+@pytest.mark.parametrize("mark", [*_FORMS_OF_MARKS, *_OTHER_MARKS])
+def test_a_mark_of_a_list_is_no_fact(mark: str) -> None:
+    text = (_FORMS_OF_MARKS | _OTHER_MARKS)[mark].format(_TRUE)
+    sentence = one(text, 0)
+    assert (sentence.text, sentence.support) == (text, Support.SUPPORTED)
+    found = events([Draft(text="기본급의 80%를 받습니다.", cites=(0,))], repairs=[Draft(text=text, cites=(0,))])
+    assert [item.text for item in found if isinstance(item, Sentence)] == [text]
+    assert ("repaired", "facts") in notes(found)
+
+
+@pytest.mark.parametrize("text", [f"## 급여\n17) {_TRUE}", f"{_TRUE}\n⑲ {_TRUE}"])
+def test_marks_of_lists_in_further_lines_are_no_facts(text: str) -> None:
+    assert one(text, 0).support is Support.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"제17조. {_TRUE}",
+        f"17.3 {_TRUE}",
+        f"17 시간 동안 {_TRUE}",
+        f"17. 3. {_TRUE}",
+        f"⑰항에 따라 {_TRUE}",
+        f"⑰, ⑱에 따라 {_TRUE}",
+        f"(17명) {_TRUE}",
+        "17) 수습기간에는 기본급의 17%를 받습니다.",
+    ],
+)
+def test_a_number_that_says_something_is_a_fact_at_the_beginning_too(text: str) -> None:
+    assert one(text, 0).support is Support.UNSUPPORTED
+
+
+def test_under_a_heading_of_its_own_the_same_is_said_of_another_thing() -> None:
+    assert _said(f"## 급여\n{_TRUE}", f"- {_TRUE}") == [f"## 급여\n{_TRUE}"]
+    assert _said(_TRUE, f"## 급여\n{_TRUE}") == [_TRUE, f"## 급여\n{_TRUE}"]
+    drafts = [
+        Draft(text="## 정규직\n수습기간의 급여는 기본급의 80%입니다.", cites=(0,)),
+        Draft(text=f"## 계약직\n{_TRUE}", cites=(0,)),
+        Draft(text="겸직 허가는 1년간 유효합니다.", cites=(1,)),
+    ]
+    found = events(drafts, repairs=[Draft(text=f"## 정규직\n{_TRUE}", cites=(0,))])
+    texts = [item.text for item in found if isinstance(item, Sentence)]
+    assert texts == [f"## 정규직\n{_TRUE}", f"## 계약직\n{_TRUE}", "겸직 허가는 1년간 유효합니다."]
 
 
 @pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS.keys())

@@ -194,14 +194,32 @@ def test_half_an_answer_can_be_refused() -> None:
     stopped_by_guard(TextDelta("예"), "m")
 
 
-def test_an_answer_far_longer_than_asked_for_is_stopped() -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_answer_far_longer_than_asked_for_is_cut_off(whole: bool) -> None:
     chance = random.Random(1)
     words = "".join(chance.choice("가나다라마바사아자차카타파하 ") for _ in range(4000))
     inner = ScriptedEngine([streamed(words)])
-    events = run(GuardedEngine(inner), replace(KOREAN, max_tokens=100))
+    events = run(GuardedEngine(inner, whole=whole), replace(KOREAN, max_tokens=100))
+    assert (end_of(events).reason, end_of(events).retried) == ("length", ())
+    said = text_of(events)
+    assert words.startswith(said) and 400 <= len(said) <= 440
+    assert inner.stopped == [0]
+    assert end_of(run(GuardedEngine(ScriptedEngine([streamed(words)])))).reason == "stop"
+
+
+def test_an_answer_longer_than_any_is_stopped() -> None:
+    chance = random.Random(1)
+    words = "".join(chance.choice("가나다라마바사아자차카타파하 ") for _ in range(4000))
+    events = run(GuardedEngine(ScriptedEngine([streamed(words)]), limits=Limits(answer=1600)), KOREAN)
     assert end_of(events).guard == "runaway"
     assert len(text_of(events)) == 1601
-    assert end_of(run(GuardedEngine(ScriptedEngine([streamed(words)])))).reason == "stop"
+
+
+def test_letters_and_blanks_take_less_room_than_syllables() -> None:
+    chance = random.Random(1)
+    words = " ".join("".join(chance.choices("abcdefghijklmnop", k=7)) for _ in range(400))
+    events = run(GuardedEngine(ScriptedEngine([streamed(words)])), replace(KOREAN, max_tokens=100))
+    assert end_of(events).reason == "length" and 800 <= len(text_of(events)) <= 880
 
 
 def test_reasoning_without_end_is_tried_again_without_thinking() -> None:

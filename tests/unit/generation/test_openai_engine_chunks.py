@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.generation.engine import EngineEvent, ReasoningDelta, TextDelta, ToolCallDelta, Usage
-from rag.generation.openai_engine_chunks import ChunkReader, EngineSaid, NotAChunk, ReasoningSplitter
+from rag.generation.engine import EngineEvent, ReasoningClosed, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from rag.generation.openai_engine_chunks import ChunkReader, EngineSaid, NotAChunk
+from rag.generation.openai_engine_reasoning import LeadingReasoning, ReasoningSplitter
 from tests.support.engine_server import chunk
 
 
@@ -22,7 +23,8 @@ def read(*payloads: Any) -> tuple[list[EngineEvent], ChunkReader]:
 def split(pieces: list[str]) -> tuple[str, str]:
     splitter = ReasoningSplitter()
     events = [event for piece in pieces for event in splitter.feed(piece)] + list(splitter.finish())
-    assert all(event.text for event in events)
+    assert all(event.text for event in events if not isinstance(event, ReasoningClosed))
+    assert ReasoningClosed() not in events
     text = "".join(event.text for event in events if isinstance(event, TextDelta))
     return text, "".join(event.text for event in events if isinstance(event, ReasoningDelta))
 
@@ -54,6 +56,89 @@ def test_tags_may_be_cut_anywhere(case: tuple[str, str, str], cuts: list[int]) -
     assert split([content[a:b] for a, b in itertools.pairwise(edges)]) == (text, reasoning)
 
 
+LEADING = [
+    ("묻는다.\n</think>\n\n답", "\n\n답", "묻는다.\n", True),
+    (" \n<think>묻는다.</think>답", "답", "묻는다.", None),
+    ("</think>답", "답", "", True),
+    ("답이다. <thin", "답이다. <thin", "답이다. ", False),
+    ("<thi", "<thi", "", False),
+    ("<think>잘린", "", "잘린", None),
+    ("묻는다.</think>답\n<think>다시</think>\n끝", "답\n\n끝", "묻는다.다시", True),
+]
+
+
+def leading(pieces: list[str], *, whole: bool = True) -> tuple[str, str, bool | None]:
+    splitter = ReasoningSplitter(leads=True)
+    events = [event for piece in pieces for event in splitter.feed(piece)] + list(splitter.finish(whole=whole))
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    return text, "".join(event.text for event in events if isinstance(event, ReasoningDelta)), splitter.led
+
+
+@given(st.sampled_from(LEADING), st.lists(st.integers(0, 40), max_size=12))
+def test_content_that_begins_as_reasoning(case: tuple[str, str, str, bool | None], cuts: list[int]) -> None:
+    content, text, reasoning, led = case
+    edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    found = leading([content[a:b] for a, b in itertools.pairwise(edges)])
+    assert (found[0], found[2]) == (text, led)
+    assert found[1].startswith(reasoning) if led is False else found[1] == reasoning
+
+
+def test_what_was_cut_off_before_the_end_of_the_reasoning_is_no_answer() -> None:
+    assert leading(["묻는다. ", "아마 <"], whole=False) == ("", "묻는다. 아마 <", None)
+
+
+def alone(pieces: list[str]) -> tuple[str, str]:
+    """What stood before the end that had no beginning, and what after."""
+    splitter = ReasoningSplitter()
+    before, after = "", None
+    for event in [*(event for piece in pieces for event in splitter.feed(piece)), *splitter.finish()]:
+        if isinstance(event, ReasoningClosed):
+            before, after = before + (after or ""), ""
+        elif after is None:
+            before += event.text
+        else:
+            after += event.text
+    assert (splitter.led is True) == (after is not None)
+    return (before, after) if after is not None else ("", before)
+
+
+ALONE = [
+    ("묻는다.\n</think>\n\n답", "묻는다.\n</think>", "\n\n답"),
+    ("묻는다</think> \n답", "묻는다</think> ", "\n답"),
+    ("묻는다.</think>답", "묻는다.</think>", "답"),
+    ("</think>\n답", "</think>", "\n답"),
+    ("묻는다.\n </think>", "묻는다.\n </think>", ""),
+    ("태그 `</think>`로 끝난다.", "", "태그 `</think>`로 끝난다."),
+    ("```\n</think>\n```\n이렇게 끝난다.", "", "```\n</think>\n```\n이렇게 끝난다."),
+    ("태그 <think>는\n</think>\n로 끝난다.", "", "태그 <think>는\n</think>\n로 끝난다."),
+]
+
+
+@given(st.sampled_from(ALONE), st.lists(st.integers(0, 40), max_size=12))
+def test_an_end_without_a_beginning_makes_reasoning_of_what_stood_before(
+    case: tuple[str, str, str], cuts: list[int]
+) -> None:
+    content, before, after = case
+    edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    found = alone([content[a:b] for a, b in itertools.pairwise(edges)])
+    assert "".join(found) == content
+    assert (found[0].rstrip(), found[1].lstrip()) == (before.rstrip(), after.lstrip())
+
+
+def test_how_answers_came_says_how_the_next_ones_are_read() -> None:
+    leads = LeadingReasoning(frozenset({True}))
+    assert [leads.expected(thinking) for thinking in (True, False, None)] == [True, False, False]
+    leads.learn(None, led=True, apart=False)
+    assert leads.expected(None)
+    leads.learn(None, led=False, apart=False)
+    leads.learn(True, led=False, apart=False)
+    assert [leads.expected(thinking) for thinking in (True, None)] == [True, False]
+    leads.learn(True, led=None, apart=True)
+    assert not leads.expected(True)
+    leads.learn(None, led=True, apart=False)
+    assert leads.expected(True) and leads.expected(None)
+
+
 def test_text_is_held_back_only_while_it_may_be_a_tag() -> None:
     splitter = ReasoningSplitter()
     assert list(splitter.feed("금리는 <")) == [TextDelta("금리는 <")]  # inside a line no reasoning begins
@@ -65,6 +150,22 @@ def test_text_is_held_back_only_while_it_may_be_a_tag() -> None:
 def test_either_name_of_reasoning(field: str) -> None:
     events, _ = read(chunk({field: "음", "content": None}), chunk({"content": "예"}))
     assert events == [ReasoningDelta("음"), TextDelta("예")]
+
+
+def test_a_field_for_reasoning_leaves_nothing_to_guess() -> None:
+    reader = ChunkReader(leads=True)
+    chunks = [chunk({"reasoning": "음"}), chunk({"content": "예, "}), chunk({"content": "답"}, "stop")]
+    events = [event for one in chunks for event in reader.read(json.dumps(one).encode())]
+    assert [*events, *reader.finish()] == [ReasoningDelta("음"), TextDelta("예, "), TextDelta("답")]
+    assert reader.apart and reader.led is None
+
+
+def test_more_pieces_than_tokens_end_for_their_length() -> None:
+    reader = ChunkReader(most_pieces=3)
+    deltas = [{"content": ""}, {"reasoning": "음"}, {"content": "하나"}, {"content": "둘"}, {"content": "셋"}]
+    events = [event for delta in deltas for event in reader.read(json.dumps(chunk(delta)).encode())]
+    assert events == [ReasoningDelta("음"), TextDelta("하나"), TextDelta("둘")]
+    assert (reader.reason, reader.done) == ("length", True)
 
 
 def test_both_names_of_reasoning_are_one() -> None:
