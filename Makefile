@@ -21,6 +21,9 @@ run: $(READY)
 demo: $(READY)
 	$(BIN)/seogo demo
 
+# Tests start many interpreters, each of which would compile the packages again where writing that down is switched off.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not hostile and not clients and not fuzz" -n $(WORKERS) --dist loadfile $(ARGS)
 

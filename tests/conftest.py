@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from tests.support.running import Running, running, settings_for
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One folder of converted models for all services of this run and the commands that tests start."""
+    """One folder of converted models for all services of this run, in whichever worker, and the commands that tests start."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "models"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SEOGO_RAG__CACHE_DIR", str(tmp_path_factory.mktemp("models")))
+        environment.setenv("SEOGO_RAG__CACHE_DIR", str(folder))
         yield
 
 

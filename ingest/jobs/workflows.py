@@ -112,6 +112,7 @@ class IngestJobs:
         self._running: set[str] = set()
         self._guard = threading.Lock()
         self._dispatcher: Dispatcher | None = None
+        self._dbos: DBOS | None = None
 
     def start(self) -> None:
         """Connect, recover what an earlier process left, and begin to work when listening."""
@@ -124,7 +125,7 @@ class IngestJobs:
             "executor_id": self._executor_id,
             "serializer": DBOSPortableJSONSerializer(),
         }
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
         self._register()
         if not self._settings.listen:
             DBOS.listen_queues([])
@@ -185,7 +186,9 @@ class IngestJobs:
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._pipeline.stopping.set()
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_GRACE_S)
+        # With a time for completion DBOS sleeps a second before it looks for the first time, whether or not anything is in work.
+        busy = self._dbos is not None and bool(self._dbos._active_workflows_set.activeList())
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_GRACE_S if busy else 0)
         with self._guard:
             left = sorted(self._running)
         if left:

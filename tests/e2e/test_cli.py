@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import command_line as forked
 from tests.support.running import SAMPLES
 
 
-def seogo(data: Path, *arguments: str, check: bool = True, columns: int = 160) -> subprocess.CompletedProcess[str]:
-    """Run a command on a data folder."""
-    environment = {**os.environ, "SEOGO_LANG": "en", "COLUMNS": str(columns)}
+def seogo(data: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command on a data folder, in an interpreter that was started for it."""
+    environment = {**os.environ, "SEOGO_LANG": "en", "COLUMNS": "160"}
     command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(data), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr + done.stdout
@@ -59,36 +60,36 @@ def test_ask_prints_the_answer_and_its_sources(filled: Path) -> None:
 def test_a_failed_file_makes_the_exit_code_1_and_the_others_go_in(filled: Path, tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("perfectly fine words\n")
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 cut off")
-    done = seogo(filled, "ingest", str(tmp_path), "-c", "mixed", "--json", check=False)
+    done = forked.seogo(filled, "ingest", str(tmp_path), "-c", "mixed", "--json", check=False)
     assert done.returncode == 1
     states = {Path(item["source_key"]).name: item["state"] for item in json.loads(done.stdout)["documents"]}
     assert states == {"good.txt": "active", "bad.pdf": "failed"}
-    table = seogo(filled, "documents", "list", "mixed").stdout
+    table = forked.seogo(filled, "documents", "list", "mixed").stdout
     assert "good.txt" in table and "failed" in table
 
 
 def test_a_missing_path_is_said_before_anything_happens(filled: Path) -> None:
-    done = seogo(filled, "ingest", "/no/such/folder", "-c", "docs", check=False)
+    done = forked.seogo(filled, "ingest", "/no/such/folder", "-c", "docs", check=False)
     assert done.returncode == 1
     assert "no such file" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_keys_are_made_listed_and_revoked(filled: Path) -> None:
-    secret = seogo(filled, "keys", "create", "portal", "--scope", "read", "--collection", "docs").stdout.strip()
+    secret = forked.seogo(filled, "keys", "create", "portal", "--scope", "read", "--collection", "docs").stdout.strip()
     prefix = "_".join(secret.split("_", 2)[:2])
-    listed = seogo(filled, "keys", "list").stdout
+    listed = forked.seogo(filled, "keys", "list").stdout
     assert prefix in listed and secret not in listed
-    assert seogo(filled, "keys", "revoke", prefix).returncode == 0
-    assert seogo(filled, "keys", "revoke", prefix, check=False).returncode == 1
+    assert forked.seogo(filled, "keys", "revoke", prefix).returncode == 0
+    assert forked.seogo(filled, "keys", "revoke", prefix, check=False).returncode == 1
 
 
 def test_index_verify_rebuild_and_optimize(filled: Path) -> None:
-    before = json.loads(seogo(filled, "index", "verify", "--json").stdout)
+    before = json.loads(forked.seogo(filled, "index", "verify", "--json").stdout)
     assert before["healthy"] and before["settled"]
     assert before["chunks"] == before["points"] > 50
-    assert str(before["chunks"]) in seogo(filled, "index", "rebuild").stdout
-    seogo(filled, "index", "optimize")
-    assert json.loads(seogo(filled, "index", "verify", "--json").stdout) == before
+    assert str(before["chunks"]) in forked.seogo(filled, "index", "rebuild").stdout
+    forked.seogo(filled, "index", "optimize")
+    assert json.loads(forked.seogo(filled, "index", "verify", "--json").stdout) == before
 
 
 def test_doctor_finds_a_healthy_installation_fit(filled: Path) -> None:
@@ -98,7 +99,7 @@ def test_doctor_finds_a_healthy_installation_fit(filled: Path) -> None:
 
 
 def test_doctor_says_what_to_do_about_an_old_schema(tmp_path: Path) -> None:
-    done = seogo(tmp_path, "doctor", "--json", check=False)
+    done = forked.seogo(tmp_path, "doctor", "--json", check=False)
     assert done.returncode == 1
     [store] = [item for item in json.loads(done.stdout) if item["check"] == "store"]
     assert store["status"] == "error" and "seogo db upgrade" in store["advice"]
@@ -191,13 +192,13 @@ def _wait_for_stage(store: Path, stage: str, victim: subprocess.Popen[bytes]) ->
 def test_an_id_is_never_cut_short_and_a_collection_keeps_its_whole_name(filled: Path, tmp_path: Path) -> None:
     file = tmp_path / "아주_긴_이름의_취업_규칙_문서_2026년_개정판_최종본_진짜_최종.md"
     file.write_text("# 규칙\n\n제1조 연차는 15일이다.\n")
-    seogo(filled, "ingest", str(file), "-c", "docs#1?")
+    forked.seogo(filled, "ingest", str(file), "-c", "docs#1?")
     for words, key in ((("documents", "list", "docs#1?"), "documents"), (("collections", "list"), "collections")):
-        found = [item["id"] for item in json.loads(seogo(filled, *words, "--json").stdout)[key]]
-        shown = seogo(filled, *words, columns=60).stdout
+        found = [item["id"] for item in json.loads(forked.seogo(filled, *words, "--json").stdout)[key]]
+        shown = forked.seogo(filled, *words, columns=60).stdout
         assert found and all(identity in shown for identity in found), shown
     assert not [
         item
-        for item in json.loads(seogo(filled, "documents", "list", "docs", "--json").stdout)["documents"]
+        for item in json.loads(forked.seogo(filled, "documents", "list", "docs", "--json").stdout)["documents"]
         if item["source_key"] == file.name
     ]

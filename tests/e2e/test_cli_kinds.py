@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support import command_line
 
-def seogo(language: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli.main", "--data-dir", str(folder / "data"), *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "SEOGO_LANG": language, "COLUMNS": "200"},
-        timeout=120,
-    )
+
+def seogo(language: str, folder: Path, *words: str) -> CompletedProcess[str]:
+    return command_line.seogo(folder / "data", *words, language=language, columns=200, check=False)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_cli import seogo
+from tests.support import command_line as forked
 
 
 def fees(amount: int) -> str:
@@ -69,7 +70,7 @@ def test_bad_options_are_said_before_anything_happens(data: Path, tmp_path: Path
         ("sync", str(tmp_path / "nichts"), "-c", "규정"),
         ("documents", "set", "00000000-0000-0000-0000-000000000000", "dept"),
     ):
-        done = seogo(data, *arguments, check=False)
+        done = forked.seogo(data, *arguments, check=False)
         assert done.returncode == 1, arguments
         assert "Traceback" not in done.stderr
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dbos import DBOS
 
 from rag.domain.principal import Scope
 from tests.support.running import Caller, running, settings_for
@@ -36,6 +38,17 @@ def test_stopping_again_and_again_fails_no_document(tmp_path: Path, stops: int) 
         assert [item["state"] for item in versions] == ["active"] * len(files)
         assert {item["tries"] for item in versions} == {0}
         assert {item["number"] for item in versions} == {1}
+
+
+def test_a_service_with_nothing_in_work_ends_without_a_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    with running(settings_for(tmp_path, {"rag": {"embedding": {"dense": "none"}}})) as service:
+        caller = service.caller()
+        caller.ingest(caller.collection("규정"), {"a.md": "# 문서\n\n낱말 하나.\n"})
+        while DBOS.list_workflows(status=["PENDING", "ENQUEUED"]):
+            time.sleep(0.02)
+        monkeypatch.setattr("dbos._dbos.time", SimpleNamespace(time=time.time, sleep=slept.append))
+    assert slept == []
 
 
 def progress(caller: Caller) -> Any:

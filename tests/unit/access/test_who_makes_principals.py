@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,9 +18,16 @@ MAKERS = {
 }
 
 
-def makes(source: str) -> list[int]:
+@pytest.fixture(scope="module")
+def trees() -> Iterator[dict[str, ast.Module]]:
+    """Every source, parsed once for the tests here, and forgotten behind them: all together they take some hundred MB."""
+    parsed = {path: ast.parse(source) for path, source in SOURCES.items()}
+    yield parsed
+    parsed.clear()
+
+
+def makes(tree: ast.Module) -> list[int]:
     """Lines in which a module touches the class itself: calls it, passes it on, goes around its constructor."""
-    tree = ast.parse(source)
     imported = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
     names = {"Principal"} | {alias.asname for alias in imported if alias.name == "Principal" and alias.asname}
     asked = {id(item) for node in ast.walk(tree) for item in type_tests(node)}
@@ -41,27 +49,27 @@ def type_tests(node: ast.AST) -> list[ast.AST]:
     return list(ast.walk(node.slice)) if isinstance(node, ast.Subscript) else []
 
 
-def test_only_these_make_principals() -> None:
-    found = {path for path, source in SOURCES.items() if makes(source)}
+def test_only_these_make_principals(trees: dict[str, ast.Module]) -> None:
+    found = {path for path, tree in trees.items() if makes(tree)}
     assert found - {"rag/domain/principal.py"} == set(MAKERS)
 
 
-def test_a_principal_is_copied_with_changes_only_where_it_is_made() -> None:
+def test_a_principal_is_copied_with_changes_only_where_it_is_made(trees: dict[str, ast.Module]) -> None:
     """`replace(principal, scopes=…)` would be another way to more rights."""
     found = set[str]()
-    for path, source in SOURCES.items():
-        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    for path, tree in trees.items():
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         copies = [node for node in calls if ast.unparse(node.func).rpartition(".")[2] == "replace" and node.args]
         if any("principal" in ast.unparse(node.args[0]).lower() for node in copies):
             found.add(path)
     assert found == {"rag/access/federation_sessions.py"}, "an admin's session may administrate"
 
 
-def test_credentials_are_resolved_in_one_place() -> None:
+def test_credentials_are_resolved_in_one_place(trees: dict[str, ast.Module]) -> None:
     """The guard of the routes asks the service, the service `Identities`; nobody asks a resolver of one kind."""
     found: dict[str, set[str]] = {}
-    for path, source in SOURCES.items():
-        for node in ast.walk(ast.parse(source)):
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 asked = ast.unparse(node.func)
                 resolves = asked.endswith(("identities.resolve", "resolver.resolve"))
@@ -87,7 +95,7 @@ def test_credentials_are_resolved_in_one_place() -> None:
     ],
 )
 def test_the_scan_finds_what_it_is_for(source: str) -> None:
-    assert makes(source)
+    assert makes(ast.parse(source))
 
 
 def test_the_scan_lets_types_pass() -> None:
@@ -95,4 +103,4 @@ def test_the_scan_lets_types_pass() -> None:
         "from rag.domain.principal import Principal\ndef f(x: Principal) -> list[Principal]:\n"
         "  y = dict[str, Principal]()\n  return [x] if isinstance(x, Principal) else []"
     )
-    assert makes(source) == []
+    assert makes(ast.parse(source)) == []

@@ -379,7 +379,8 @@ def test_a_model_with_one_place_repairs_when_it_has_written_the_answer() -> None
     assert ("repaired", "facts") in notes(found)
 
 
-def test_a_reader_who_leaves_while_the_answer_is_read_ahead_ends_it() -> None:
+def test_a_reader_who_leaves_while_the_answer_is_read_ahead_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract_repairs, "REPAIRS_S", 0.5)  # for so long the repair waits for the end of what has none
     generator = _OnePlace([Draft(text="겸직 허가는 3년간 유효합니다.", cites=(1,))] * 5_000)
 
     async def read() -> bool:

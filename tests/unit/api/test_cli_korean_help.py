@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import typer.testing
 from rich.cells import cell_len
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
@@ -76,7 +78,9 @@ def test_every_korean_string_is_korean_and_paragraphs_stay() -> None:
     assert {text.count("\n\n") == korean.count("\n\n") for text, korean in HELP.items()} == {True}
 
 
-def test_no_page_of_help_has_english_in_it_or_loses_a_letter() -> None:
+def test_no_page_of_help_has_english_in_it_or_loses_a_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One tree for all pages: `invoke` builds it anew for each, which takes longer than the pages do.
+    monkeypatch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
     for path, command in commands(tree()):
         page = said(*path, "--help", columns=100)
         letters = "".join(page.replace("│", "").split())

@@ -22,18 +22,19 @@ def said(language: str, folder: Path, *words: str, columns: int = 80) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Path:
-    """A store with one of each, whose names are long."""
-    said("ko", tmp_path, "accounts", "create", "kim.minji@bank.example")
-    said("ko", tmp_path, "groups", "create", "staff-of-the-head-office")
-    said("ko", tmp_path, "grants", "add", "user:kim.minji@bank.example", "viewer")
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one of each, whose names are long. All that is done here is reading it."""
+    folder = tmp_path_factory.mktemp("office")
+    said("ko", folder, "accounts", "create", "kim.minji@bank.example")
+    said("ko", folder, "groups", "create", "staff-of-the-head-office")
+    said("ko", folder, "grants", "add", "user:kim.minji@bank.example", "viewer")
     words = ("keys", "create", "portal-of-the-head-office", "--days", "90", "--owner", "kim.minji@bank.example")
-    said("ko", tmp_path, *words)
-    said("ko", tmp_path, "keys", "create", "old")
-    prefix = re.findall(r"sgk_\w+", said("en", tmp_path, "keys", "list", columns=300))[-1]
-    said("ko", tmp_path, "keys", "revoke", prefix)
-    return tmp_path
+    said("ko", folder, *words)
+    said("ko", folder, "keys", "create", "old")
+    prefix = re.findall(r"sgk_\w+", said("en", folder, "keys", "list", columns=300))[-1]
+    said("ko", folder, "keys", "revoke", prefix)
+    return folder
 
 
 @pytest.mark.parametrize("noun", BASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,18 @@ def findings(language: str, *words: str, **environment: str) -> list[dict[str, s
     return found
 
 
+@cache
+def terms() -> tuple[str, ...]:
+    """Of licences; they are quoted as they are."""
+    return tuple(
+        entry.licence.terms for entry in load_catalogue() if entry.licence is not None and entry.licence.terms
+    )
+
+
 def assert_korean(parts: list[str]) -> None:
     for part in parts:
-        for entry in load_catalogue():  # terms of a licence are quoted
-            if entry.licence is not None and entry.licence.terms:
-                part = part.replace(entry.licence.terms, "")
+        for quoted in terms():
+            part = part.replace(quoted, "")
         assert not ENGLISH.search(part), part
 
 

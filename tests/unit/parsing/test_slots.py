@@ -29,22 +29,30 @@ class Waiting:
     def waits(self) -> bool:
         return not self.entered.wait(0.05)
 
-    def leave(self) -> None:
+    def let_go(self) -> None:
         self._left.set()
+
+    def leave(self) -> None:
+        self.let_go()
         self._thread.join(30)
 
 
 @pytest.fixture
 def somebody():
     """Makes people who wait; sends them home in the end."""
+    people: list[Waiting] = []
     with ExitStack() as home:
 
         def come(slots: ParseSlots, *, urgent: bool = False) -> Waiting:
             person = Waiting(slots, urgent=urgent)
             home.callback(person.leave)
+            people.append(person)
             return person
 
         yield come
+        # All at once, then one after the other: whoever waits for a slot goes only when its holder does.
+        for person in people:
+            person.let_go()
 
 
 Come = Callable[..., Waiting]
