@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 from rag.domain.language import Language
@@ -42,15 +42,16 @@ class _Ids(dict[str, int]):
 _IDS = _Ids()
 
 
-def _vector(weights: dict[str, float]) -> SparseVector:
-    """Weights by term id, ascending; terms that share an id are added up."""
-    by_id = dict(zip(map(_IDS.__getitem__, weights), weights.values(), strict=True))
-    if len(by_id) < len(weights):
-        by_id = {}
-        for index, value in sorted(zip(map(term_id, weights), weights.values(), strict=True)):
-            by_id[index] = by_id.get(index, 0.0) + value
+def _vector(values: Mapping[str, float], weight: Callable[[float], float]) -> SparseVector:
+    """The weight of each term's value by term id, ascending; those of terms that share an id are added up."""
+    by_id = dict(zip(map(_IDS.__getitem__, values), values.values(), strict=True))
     indices = tuple(sorted(by_id))
-    return SparseVector(indices, tuple(map(by_id.__getitem__, indices)))
+    if len(by_id) == len(values):
+        return SparseVector(indices, tuple(map(weight, map(by_id.__getitem__, indices))))
+    sums: dict[int, float] = {}
+    for index, value in sorted((_IDS[term], weight(value)) for term, value in values.items()):
+        sums[index] = sums.get(index, 0.0) + value
+    return SparseVector(indices, tuple(map(sums.__getitem__, indices)))
 
 
 class KiwiBm25Embedder:
@@ -109,10 +110,13 @@ class KiwiBm25Embedder:
         """Sparse vectors of n texts; an empty one for a text without terms."""
         analyses = self._analyzer.analyze_batch(texts)
         if role is Role.QUERY:
-            return Embeddings(sparse=tuple(_vector({term: term_weight(term) for term in a.counts}) for a in analyses))
-        return Embeddings(sparse=tuple(_vector(self._passage_weights(analysis)) for analysis in analyses))
+            asked = ({term: term_weight(term) for term in analysis.counts} for analysis in analyses)
+            return Embeddings(sparse=tuple(_vector(weights, float) for weights in asked))
+        return Embeddings(sparse=tuple(map(self._of_passage, analyses)))
 
-    def _passage_weights(self, analysis: Analysis) -> dict[str, float]:
+    def _of_passage(self, analysis: Analysis) -> SparseVector:
         norm, most = self._k1 * (1.0 - self._b + self._b * analysis.length / self._average_length), self._k1 + 1.0
-        of_count = {count: count * most / (count + norm) for count in set(analysis.counts.values())}
-        return {term: of_count[count] for term, count in analysis.counts.items()}
+        of_count: dict[float, float] = {
+            count: count * most / (count + norm) for count in set(analysis.counts.values())
+        }
+        return _vector(analysis.counts, of_count.__getitem__)

@@ -21,7 +21,7 @@ _WORDS = re.compile(r"[A-Za-z0-9]+|[!-/:-@\[-`{-~]")
 _FIELDS = re.compile(r"[^\t\n\r ]+")
 """What white space is around; other white space is left to the tokenizer."""
 _SPECIAL = re.compile(r"\[[A-Z0-9_ ]{1,20}\]")
-"""`[SEP]` in a text is one token, whatever stands around it."""
+"""`[SEP]` in a text is one token, whatever stands around it, where the tokenizer has such a token: `[0]` is three."""
 _MOST_WORDS = 1 << 18
 
 
@@ -34,7 +34,9 @@ def word_counter(tokenizer: Tokenizer) -> Callable[[Sequence[str]], list[int]]:
         return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts))]
 
     described = json.loads(tokenizer.to_str())
-    return _WordCounts(asked, _WordPieces(described)).count if _cuts_at_words(described) else asked
+    if not _cuts_at_words(described):
+        return asked
+    return _WordCounts(asked, _WordPieces(described), _special_of(described)).count
 
 
 def _cuts_at_words(described: dict[str, Any]) -> bool:
@@ -43,6 +45,14 @@ def _cuts_at_words(described: dict[str, Any]) -> bool:
     return kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"] and all(
         _SPECIAL.fullmatch(token["content"]) for token in added
     )
+
+
+def _special_of(described: dict[str, Any]) -> re.Pattern[str]:
+    """What finds the tokenizer's own special tokens, or more: one that is looked for in normalised text may be written otherwise."""
+    tokens = described.get("added_tokens") or ()
+    if not tokens or any(token.get("normalized", True) for token in tokens):
+        return _SPECIAL
+    return re.compile("|".join(re.escape(token["content"]) for token in tokens))
 
 
 class _WordPieces:
@@ -87,8 +97,10 @@ def _parted(text: str) -> tuple[str, list[str]]:
 class _WordCounts:
     """Token counts of words that were seen before."""
 
-    def __init__(self, asked: Callable[[Sequence[str]], list[int]], pieces: _WordPieces) -> None:
-        self._asked, self._pieces = asked, pieces
+    def __init__(
+        self, asked: Callable[[Sequence[str]], list[int]], pieces: _WordPieces, special: re.Pattern[str]
+    ) -> None:
+        self._asked, self._pieces, self._special = asked, pieces, special
         [self._around] = asked([""])
         self._known: dict[str, int] = {}
 
@@ -108,7 +120,7 @@ class _WordCounts:
         return [self._of_text(text, mixed.get(text)) for text in texts]
 
     def _of_text(self, text: str, parts: tuple[str, list[str]] | None) -> int:
-        if "[" in text and _SPECIAL.search(text) is not None:
+        if "[" in text and self._special.search(text) is not None:
             return self._asked([text])[0]
         if parts is None:
             return self._of_words(text)

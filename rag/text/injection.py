@@ -14,10 +14,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
+from rag.text.plain import is_plain
 from rag.text.sieve import sieve_of
 from rag.text.template_tokens import holds_template_token
 
@@ -67,9 +69,11 @@ def injection_score(
         hidden_text: whether its parser left out text that a reader does not see.
         unseen: characters that were taken out of it.
     """
+    told = list(texts)
+    possible = _possible("\n".join(told))
     worst: set[Sign] = set()
-    for stretch in _stretches(texts):
-        worst = max(worst, set(_signs_of(stretch)), key=_value)
+    for stretch in _stretches(told) if any(possible) else ():
+        worst = max(worst, set(_signs_of(stretch, possible)), key=_value)
     signs = worst.union(_of_file(hidden_text, unseen or {}))
     return InjectionScore(round(_value(signs), 3), tuple(sign for sign in Sign if sign in signs))
 
@@ -90,6 +94,24 @@ def _of_file(hidden_text: bool, unseen: Mapping[Unseen, int]) -> Iterator[Sign]:
         yield Sign.HIDDEN_CHARACTERS
 
 
+class _Possible(NamedTuple):
+    """What some stretch of a text may hold: words that tell a sign, tokens of templates, something encoded."""
+
+    words: bool = True
+    tokens: bool = True
+    encoded: bool = True
+
+
+def _possible(text: str) -> _Possible:
+    """Told in three passes over all of a text, in place of three over each stretch of it.
+
+    Asked of plain texts alone: there every stretch is read as it stands in the whole, and what is found in it is found here too.
+    """
+    if not is_plain(text):
+        return _Possible()
+    return _Possible(may_be_said(text.lower()), holds_template_token(text), _may_be_encoded()(text))
+
+
 def _stretches(texts: Iterable[str]) -> Iterator[str]:
     """The texts, a line each, in stretches that overlap."""
     rest = ""
@@ -104,13 +126,16 @@ def _stretches(texts: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _signs_of(text: str) -> Iterator[Sign]:
-    plain = clean_characters(text).lower()
-    possible = may_be_said(plain)
-    for sign in SAID:
-        if (possible and is_said(sign, plain)) or (sign is Sign.TURNS and holds_template_token(text)):
-            yield sign
-    if any(_gives_orders(decoded) for decoded in _decoded(text)):
+def _signs_of(text: str, possible: _Possible) -> Iterator[Sign]:
+    if possible.words or possible.tokens:
+        plain = clean_characters(text).lower()
+        said = possible.words and may_be_said(plain)
+        for sign in SAID:
+            if (said and is_said(sign, plain)) or (
+                sign is Sign.TURNS and possible.tokens and holds_template_token(text)
+            ):
+                yield sign
+    if possible.encoded and any(_gives_orders(decoded) for decoded in _decoded(text)):
         yield Sign.ENCODED
 
 

@@ -30,6 +30,8 @@ _K = "[0-9공영일이삼사오육칠팔구]"
 _CLUSTER = re.compile(r"[0-9][-0-9./() \t\n]{4,}[0-9]")
 _FEWEST_DIGITS = 8
 """Of what any rule scores: a nationwide number; the other forms have nine and more."""
+FORM = rf"[0-9](?:[-./() \t\n]*[0-9]){{{_FEWEST_DIGITS - 1}}}"
+"""What a cluster with so many digits holds, for `rag.text.sieve`."""
 _NOT_DIGITS = re.compile("[^0-9]+")
 _LEAD = 5
 """Characters before the first digit that belong to a number: `+`, `(`, a region."""

@@ -69,6 +69,10 @@ def test_words_of_other_scripts_are_asked_for_once_for_all_texts() -> None:
     count(["결재 a", "승인 b 결재", "c"])
     assert asked == [["결재", "승인"]]
 
+    asked.clear()
+    count(["d[0] = e[I]", "[ERROR] f"])
+    assert asked == []  # no token of its own, however much it looks like one
+
 
 def test_another_tokenizer_is_asked_itself() -> None:
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
