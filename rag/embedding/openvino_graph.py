@@ -200,7 +200,7 @@ def _narrowed(folder: Path, spec: GraphSpec) -> Path:
     openvino = _library()
     model = openvino.Core().read_model(str(folder / _MODEL))
     words = list(dict.fromkeys(word for text in SELF_TEST_TEXTS for word in text.split()))[:_WORDS]
-    if not narrow(model, spec.tokenizer.functions()[0]([*SELF_TEST_TEXTS, *words])):
+    if not narrow(openvino, model, spec.tokenizer.functions()[0]([*SELF_TEST_TEXTS, *words])):
         raise ConversionFailed("it has no matrices that could be narrowed")
     aside = Path(tempfile.mkdtemp(dir=folder, prefix=f"{_NARROW}.", suffix=".part"))
     try:

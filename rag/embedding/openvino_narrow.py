@@ -35,10 +35,11 @@ _LEAST = 1e-5
 _STEPS = 127.0
 
 
-def narrow(model: Any, texts: Sequence[TokenIds]) -> bool:
+def narrow(library: Any, model: Any, texts: Sequence[TokenIds]) -> bool:
     """Give the matrices of a graph eight bits, in place.
 
     Args:
+        library: the module `openvino`, as whoever keeps its reporting out of reach loaded it.
         model: an `openvino.Model` whose inputs are `input_ids` and `attention_mask`.
         texts: what the factors come from: token ids of the kinds of texts that it will read, short ones too.
 
@@ -48,8 +49,8 @@ def narrow(model: Any, texts: Sequence[TokenIds]) -> bool:
     chosen = _chosen(model)
     if not chosen:
         return False
-    for node, largest in zip(chosen, _largest(model, chosen, texts), strict=True):
-        _narrow_one(node, largest)
+    for node, largest in zip(chosen, _largest(library, model, chosen, texts), strict=True):
+        _narrow_one(library.opset13, node, largest)
     model.validate_nodes_and_infer_types()
     return True
 
@@ -76,15 +77,13 @@ def _shape(node: Any) -> tuple[int, int]:
     return (rows, columns) if node.get_attributes()["transpose_b"] else (columns, rows)
 
 
-def _largest(model: Any, nodes: Sequence[Any], texts: Sequence[TokenIds]) -> list[NDArray[np.float32]]:
+def _largest(library: Any, model: Any, nodes: Sequence[Any], texts: Sequence[TokenIds]) -> list[NDArray[np.float32]]:
     """For each node the largest magnitude of every channel of what comes in, over all tokens of the texts; shape (inputs,)."""
-    import openvino
-    from openvino import opset13
-
+    opset13 = library.opset13
     tokens = opset13.constant(np.array([0, 1], np.int64))
     outputs = [opset13.reduce_max(opset13.absolute(node.input_value(0)), tokens, False).output(0) for node in nodes]
-    watched = openvino.Model(outputs, model.get_parameters(), "watched")
-    compiled = openvino.Core().compile_model(watched, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    watched = library.Model(outputs, model.get_parameters(), "watched")
+    compiled = library.Core().compile_model(watched, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     largest = [np.full(_shape(node)[1], _LEAST, np.float32) for node in nodes]
     for ids in texts:
         found = compiled([np.array([ids], np.int64), np.ones((1, len(ids)), np.int64)])
@@ -93,31 +92,27 @@ def _largest(model: Any, nodes: Sequence[Any], texts: Sequence[TokenIds]) -> lis
     return largest
 
 
-def _narrow_one(node: Any, largest: NDArray[np.float32]) -> None:
+def _narrow_one(opset13: Any, node: Any, largest: NDArray[np.float32]) -> None:
     """Put a matrix of eight bits, and the division before it, in the place of a matrix.
 
     Args:
         largest: of each channel that comes in, shape (inputs,).
     """
-    from openvino import opset13
-
     transposed = node.get_attributes()["transpose_b"]
     stored = node.input_value(1).get_node().get_data().astype(np.float32)
     weights = stored if transposed else stored.T
     factors = np.sqrt(largest / np.maximum(np.abs(weights).max(axis=0), _LEAST))
     inverse = opset13.constant((1.0 / factors).astype(np.float32).reshape(1, 1, -1))
     divided = opset13.multiply(node.input_value(0), inverse)
-    matrix = _eight_bits(weights * factors)
+    matrix = _eight_bits(opset13, weights * factors)
     node.input(0).replace_source_output(divided.output(0))
     if not transposed:
         matrix = opset13.transpose(matrix, opset13.constant(np.array([1, 0], np.int64)))
     node.input(1).replace_source_output(matrix.output(0))
 
 
-def _eight_bits(weights: NDArray[np.float32]) -> Any:
+def _eight_bits(opset13: Any, weights: NDArray[np.float32]) -> Any:
     """A node that gives `weights`, shape (outputs, inputs), out of eight bits and a scale to each group of a row."""
-    from openvino import opset13
-
     outputs, inputs = weights.shape
     groups = inputs // GROUP if inputs % GROUP == 0 else 1
     grouped = weights.reshape(outputs, groups, inputs // groups)

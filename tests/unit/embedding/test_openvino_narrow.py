@@ -71,7 +71,7 @@ def stored_in_eight_bits(model: Any) -> list[str]:
 def test_eight_bits_give_nearly_the_same(transposed: bool, width: int) -> None:
     expected = ran(graph(width, 2 * width, transposed=transposed))
     model = graph(width, 2 * width, transposed=transposed)
-    assert narrow(model, _TEXTS)
+    assert narrow(openvino, model, _TEXTS)
     assert stored_in_eight_bits(model) == ["matrix 0"]
     assert np.sum(expected * ran(model), axis=1).min() > 0.9995
 
@@ -79,7 +79,7 @@ def test_eight_bits_give_nearly_the_same(transposed: bool, width: int) -> None:
 def test_a_loud_channel_leaves_the_others_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost() -> float:
         model = graph(GROUP, GROUP, loud=5)
-        narrow(model, _TEXTS)
+        narrow(openvino, model, _TEXTS)
         return float(1.0 - np.sum(expected * ran(model), axis=1).min())
 
     expected = ran(graph(GROUP, GROUP, loud=5))
@@ -88,9 +88,9 @@ def test_a_loud_channel_leaves_the_others_their_steps(monkeypatch: pytest.Monkey
 
     largest: Callable[..., list[NDArray[np.float32]]] = openvino_narrow._largest
 
-    def as_the_matrix(model: Any, nodes: Any, texts: Any) -> list[NDArray[np.float32]]:
+    def as_the_matrix(library: Any, model: Any, nodes: Any, texts: Any) -> list[NDArray[np.float32]]:
         weights = [node.input_value(1).get_node().get_data() for node in nodes]
-        assert [len(item) for item in largest(model, nodes, texts)] == [GROUP]
+        assert [len(item) for item in largest(library, model, nodes, texts)] == [GROUP]
         return [
             np.abs(matrix).max(axis=0).astype(np.float32) for matrix in weights
         ]  # factors of one: nothing is divided
@@ -104,10 +104,10 @@ def test_a_loud_channel_leaves_the_others_their_steps(monkeypatch: pytest.Monkey
 def test_of_the_matrices_that_lower_the_width_the_inner_ones_stay_wide() -> None:
     narrower = (256, 128, 256, 128, 256, 128, 256)
     model = graph(*narrower)
-    assert narrow(model, _TEXTS)
+    assert narrow(openvino, model, _TEXTS)
     assert stored_in_eight_bits(model) == ["matrix 0", "matrix 1", "matrix 3", "matrix 4", "matrix 5"]
 
 
 def test_where_there_is_nothing_to_narrow_nothing_changes() -> None:
     model = graph(64)
-    assert not narrow(model, _TEXTS)
+    assert not narrow(openvino, model, _TEXTS)

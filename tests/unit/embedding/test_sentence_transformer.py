@@ -345,9 +345,9 @@ def test_the_default_model_keeps_its_vectors_in_eight_bits() -> None:
 def test_a_narrowed_graph_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    def counted(model: Any, texts: Any) -> bool:
+    def counted(library: Any, model: Any, texts: Any) -> bool:
         made.append(len(texts))
-        return narrow(model, texts)
+        return narrow(library, model, texts)
 
     monkeypatch.setattr("rag.embedding.openvino_graph.narrow", counted)
     folder = default_minilm_folder()
