@@ -224,7 +224,7 @@ def test_a_program(stub: EngineServer, owner: Caller, model: str) -> None:
     made = owner.post("/api/v1/generations", json=body)
     assert made.status_code == 202, made.text
     end = time.monotonic() + 60
-    while (found := owner.get(f"/api/v1/generations/{made.json()['id']}").json())["state"] not in ("done", "failed"):
+    while owner.get(f"/api/v1/generations/{made.json()['id']}").json()["state"] not in ("done", "failed"):
         assert time.monotonic() < end
         time.sleep(0.1)
     manifest = owner.get(f"/api/v1/generations/{made.json()['id']}/manifest").json()
