@@ -75,7 +75,7 @@ def owner(tmp_path_factory: pytest.TempPathFactory, stub: EngineServer) -> Itera
     models = [{"name": name, "urls": (stub.url,), "context_tokens": 32_768} for name in (SWITCH, UNKNOWN)]
     with running(settings_for(folder, {"rag": {"generation": {"models": models}}})) as started:
         caller = started.caller(Scope.ADMIN, language="ko")
-        caller.ingest(caller.collection("규정"), FILES)
+        caller.ingest(caller.collection("규정"), FILES, timeout_s=240)
         yield caller
 
 

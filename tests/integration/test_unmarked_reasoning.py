@@ -19,7 +19,7 @@ from tests.integration.test_answers import events
 from tests.support.engine_server import Behaviour, EngineServer, Exchange, engine_server, saying
 from tests.support.running import Caller, Running, running, settings_for
 
-ALWAYS, UNKNOWN = "Qwen3-30B-A3B-Thinking-2507", "our-own-model"
+ALWAYS, APART, UNKNOWN = "Qwen3-30B-A3B-Thinking-2507", "DeepSeek-R1", "our-own-model"
 SAID = {
     "ko": (
         "가산 금리는 언제 바뀌나요?",
@@ -62,7 +62,9 @@ def stub() -> Iterator[EngineServer]:
 def alone(tmp_path_factory: pytest.TempPathFactory, stub: EngineServer) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("reasoning")
     unknown = (f"{UNKNOWN}-{number}" for number in range(len(SURFACES)))
-    models = [{"name": name, "urls": (stub.url,), "context_tokens": 32_768} for name in (ALWAYS, UNKNOWN, *unknown)]
+    models = [
+        {"name": name, "urls": (stub.url,), "context_tokens": 32_768} for name in (ALWAYS, APART, UNKNOWN, *unknown)
+    ]
     with running(settings_for(folder, {"rag": {"generation": {"models": models}}})) as started:
         yield started
 
@@ -70,7 +72,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, stub: EngineServer) -> Itera
 @pytest.fixture(scope="module")
 def owner(alone: Running) -> Caller:
     caller = alone.caller(Scope.ADMIN, language="ko")
-    caller.ingest(caller.collection("규정"), FILES)
+    caller.ingest(caller.collection("규정"), FILES, timeout_s=240)
     return caller
 
 
@@ -148,7 +150,7 @@ def test_what_an_engine_keeps_apart_leaves_nothing_to_guess(stub: EngineServer, 
         await exchange.say("가산 금리는 ", "매월 1일에 바뀝니다.")
 
     stub.behaviour = apart
-    said = asked(owner, "raw chat, streamed", SAID["ko"][0], ALWAYS)
+    said = asked(owner, "raw chat, streamed", SAID["ko"][0], APART)
     assert said == ("가산 금리는 매월 1일에 바뀝니다.", "사용자가 묻는다.")
 
 
@@ -217,7 +219,7 @@ def test_a_program(stub: EngineServer, owner: Caller, model: str) -> None:
     draft = "먼저 이렇게 쓸까?\n<<<FILE draft.py>>>\nx = 0\n<<<END FILE>>>\n아니다.\n</thi"
     stub.behaviour = saying(draft, "nk>\n\n<<<FILE app.py>>>\nx = ", "1\n<<<END FILE>>>")
     code = owner.collection(f"code-{model}", kind="code")
-    owner.ingest(code, {"main.py": "x = 0\n"})
+    owner.ingest(code, {"main.py": "x = 0\n"}, timeout_s=240)
     body = {"specification": "x를 1로", "repositories": [code], "model": model}
     made = owner.post("/api/v1/generations", json=body)
     assert made.status_code == 202, made.text
