@@ -39,9 +39,7 @@ def findings(language: str, *words: str, **environment: str) -> list[dict[str, s
 @cache
 def terms() -> tuple[str, ...]:
     """Of licences; they are quoted as they are."""
-    return tuple(
-        entry.licence.terms for entry in load_catalogue() if entry.licence is not None and entry.licence.terms
-    )
+    return tuple(entry.licence.terms for entry in load_catalogue() if entry.licence is not None and entry.licence.terms)
 
 
 def assert_korean(parts: list[str]) -> None:
