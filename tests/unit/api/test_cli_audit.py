@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -30,6 +27,7 @@ from rag.store.audit_event import Wanted
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import tenant_id_of
+from tests.support import command_line
 from tests.support.audit import DAY, event
 from tests.support.running import running, settings_for
 from tests.support.stores import add_collection, add_document, migrated
@@ -228,12 +226,11 @@ def test_who_rebuilds_the_index_is_on_the_trail(office: Office, monkeypatch: pyt
     assert {path: path.stat().st_ino for path in (folder / "index").rglob("*")} == index, "nothing was begun"
 
 
-def test_who_changes_the_spaces_is_on_the_trail(office: Office) -> None:
+def test_who_changes_the_spaces_is_on_the_trail(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, tenant_id, _ = office
     # In a process of its own: the service that the command starts for itself keeps hold of a runner's streams.
-    command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(folder), "index", "migrate", "--to", "none"]
-    environment = {**os.environ, "SEOGO_RAG__EMBEDDING__DENSE": "none"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    monkeypatch.setenv("SEOGO_RAG__EMBEDDING__DENSE", "none")
+    done = command_line.seogo(folder, "index", "migrate", "--to", "none", check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     told = entries(folder, tenant_id, AuditKind.SPACE_CHANGED)
     assert next((what, outcome) for what, _, outcome, _, _ in told) == ("POST /api/v1/admin/spaces", "begun")
