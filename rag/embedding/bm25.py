@@ -116,7 +116,5 @@ class KiwiBm25Embedder:
 
     def _of_passage(self, analysis: Analysis) -> SparseVector:
         norm, most = self._k1 * (1.0 - self._b + self._b * analysis.length / self._average_length), self._k1 + 1.0
-        of_count: dict[float, float] = {
-            count: count * most / (count + norm) for count in set(analysis.counts.values())
-        }
+        of_count: dict[float, float] = {count: count * most / (count + norm) for count in set(analysis.counts.values())}
         return _vector(analysis.counts, of_count.__getitem__)
