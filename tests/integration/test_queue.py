@@ -60,7 +60,7 @@ def test_a_file_is_not_asked_whether_it_is_alive(service: Running, monkeypatch: 
     def watched(dialect: SQLiteDialect, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         if "workflow_status" in statement:
             looks.append(statement)
-        DefaultDialect.do_execute(dialect, cursor, statement, parameters, context)
+        DefaultDialect.do_execute(dialect, cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     if service.services.rag.database.engine.dialect.name != "sqlite":
         pytest.skip("the queue lies on a server, which can go away")
