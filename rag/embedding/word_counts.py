@@ -48,7 +48,7 @@ def _cuts_at_words(described: dict[str, Any]) -> bool:
 
 
 def _special_of(described: dict[str, Any]) -> re.Pattern[str]:
-    """What finds the tokenizer's own special tokens, or more, where one is looked for in normalised text: it has other spellings."""
+    """What finds the own special tokens of a tokenizer, or more where one is looked for in normalised text."""
     tokens = described.get("added_tokens") or ()
     if not tokens or any(token.get("normalized", True) for token in tokens):
         return _SPECIAL
