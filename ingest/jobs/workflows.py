@@ -124,6 +124,8 @@ class IngestJobs:
             "application_version": WORKFLOW_VERSION,
             "executor_id": self._executor_id,
             "serializer": DBOSPortableJSONSerializer(),
+            # A connection to a file is alive, and a dozen queues look into it all the time.
+            "db_engine_kwargs": {"pool_pre_ping": not self._settings.alone},
         }
         self._dbos = DBOS(config=config)
         self._register()

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import pytest
 from dbos import DBOS
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine.default import DefaultDialect
 
 from api.routes import ingestion
 from rag.domain.errors import ParserCrashed
@@ -45,6 +47,28 @@ def progress(caller: Caller, collection: str) -> dict[str, Any]:
     response = caller.get(f"/api/v1/collections/{collection}/ingestion")
     assert response.status_code == 200, response.text
     return dict(response.json())
+
+
+def test_a_file_is_not_asked_whether_it_is_alive(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    looks: list[str] = []
+
+    def ping(_: SQLiteDialect, connection: object) -> bool:
+        asked.append(connection)
+        return True
+
+    def watched(dialect: SQLiteDialect, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        if "workflow_status" in statement:
+            looks.append(statement)
+        DefaultDialect.do_execute(dialect, cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
+
+    if service.services.rag.database.engine.dialect.name != "sqlite":
+        pytest.skip("the queue lies on a server, which can go away")
+    monkeypatch.setattr(SQLiteDialect, "do_ping", ping, raising=False)
+    monkeypatch.setattr(SQLiteDialect, "do_execute", watched, raising=False)
+
+    eventually(lambda: len(looks) > 20)
+    assert not asked
 
 
 @pytest.fixture
