@@ -30,6 +30,7 @@ _POLL_S = 0.25
 """Least pause between two looks."""
 _PAUSE = 9.0
 """Pauses are this many times as long as a look took: to be asked about hundreds of files keeps the service from reading them."""
+_MOST_PAUSE_S = 5.0
 _RUNNING = ("queued", "running")
 
 
@@ -121,9 +122,14 @@ def ingest_files(
             finished = sum(item.state not in _RUNNING for item in outcomes)
             shown = f"{text('ingesting')}{_whereabouts(client, outcomes, collection)}"
             progress.update(task, completed=finished, total=len(outcomes), description=shown)
-            time.sleep(max(_POLL_S, _PAUSE * (time.monotonic() - began)))
+            time.sleep(_pause_after(time.monotonic() - began))
         progress.update(task, completed=len(outcomes))
     return outcomes
+
+
+def _pause_after(look_s: float) -> float:
+    """Seconds until the next look, after one that took `look_s`."""
+    return min(max(_POLL_S, _PAUSE * look_s), _MOST_PAUSE_S)
 
 
 def _whereabouts(client: httpx.Client, outcomes: Sequence[FileOutcome], collection: str) -> str:

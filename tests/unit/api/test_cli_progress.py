@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.cli.ingesting import stage_of
+from api.cli.ingesting import _pause_after, stage_of
 from api.cli.queueing import described
 
 
@@ -28,3 +28,9 @@ def test_all_files_are_at_a_page() -> None:
     found = {**counts, "stages": {"parse": 2, "embed": 1}, "pages_read": 11, "pages": 940}
     assert "embed 1 · parse 2 (" in described(found) and "11/940)" in described(found)
     assert " parse 2 ·" in described(found | {"pages_read": 0, "pages": 0})
+
+
+def test_a_service_that_takes_long_to_say_is_asked_less_often_but_not_for_ever() -> None:
+    assert _pause_after(0.001) == 0.25
+    assert 0.5 < _pause_after(0.1) < 1.0
+    assert _pause_after(60.0) == 5.0
