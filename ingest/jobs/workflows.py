@@ -112,7 +112,6 @@ class IngestJobs:
         self._running: set[str] = set()
         self._guard = threading.Lock()
         self._dispatcher: Dispatcher | None = None
-        self._dbos: DBOS | None = None
 
     def start(self) -> None:
         """Connect, recover what an earlier process left, and begin to work when listening."""
@@ -127,7 +126,7 @@ class IngestJobs:
             # A connection to a file is alive, and a dozen queues look into it all the time.
             "db_engine_kwargs": {"pool_pre_ping": not self._settings.alone},
         }
-        self._dbos = DBOS(config=config)
+        DBOS(config=config)
         self._register()
         if not self._settings.listen:
             DBOS.listen_queues([])
@@ -188,14 +187,21 @@ class IngestJobs:
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._pipeline.stopping.set()
-        # With a time for completion DBOS sleeps a second before it looks for the first time, whether or not anything is in work.
-        busy = self._dbos is not None and bool(self._dbos._active_workflows_set.activeList())
-        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_GRACE_S if busy else 0)
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_GRACE_S if self._has_work() else 0)
         with self._guard:
             left = sorted(self._running)
         if left:
             with self._pipeline.database.write() as session:
                 queue.interrupted(session, left)
+
+    def _has_work(self) -> bool:
+        """Whether any job is queued or in work. With a time for completion DBOS sleeps a second before its first look; without one
+        it does not wait for a job that a queue has just claimed."""
+        try:
+            return bool(DBOS.list_workflows(status=list(_OPEN), limit=1, load_input=False, load_output=False))
+        except Exception:  # the store is away: whatever the reason, the end is not held up
+            log.warning("whether anything is in work could not be looked up", exc_info=True)
+            return True
 
     def _dispatch_settings(self) -> DispatchSettings:
         at_once = self._settings.concurrency

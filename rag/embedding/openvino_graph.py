@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ KEPT_SHAPES = 256
 _WORDS = 60
 """Words that are run by themselves before a graph is narrowed: they are the shortest questions."""
 _NARROW = "int8"
+_LEFT_OVER_S = 3600.0
+"""From which age on what is beside a kept graph is of a process that was killed."""
 
 _MODEL = "model.xml"
 _MANIFEST = "manifest.json"
@@ -105,6 +108,8 @@ def export(module: Any, example: dict[str, Any], spec: GraphSpec, folder: Path) 
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
+    if read_spec(folder) is not None:
+        return  # another process has just made the same one, and may be reading it
     shutil.rmtree(folder, ignore_errors=True)
     try:
         aside.rename(folder)
@@ -169,7 +174,7 @@ class OpenVinoForward:
         }
         try:
             core = openvino.Core()
-            model = core.read_model(str(_narrowed(folder, spec) if eight_bits else folder / _MODEL))
+            model = _narrowed(folder, spec) if eight_bits else core.read_model(str(folder / _MODEL))
             self._compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ConversionFailed(str(error)) from error
@@ -188,28 +193,38 @@ class OpenVinoForward:
         return tuple(np.array(output, dtype=np.float32) for output in request.infer([ids, mask]).values())
 
 
-def _narrowed(folder: Path, spec: GraphSpec) -> Path:
-    """Where the graph lies that has matrices of eight bits; made at the first call, from what the self-test's texts do in it.
+def _narrowed(folder: Path, spec: GraphSpec) -> Any:
+    """The graph with matrices of eight bits; made at the first call, from what the self-test's texts do in it, and kept where it can.
 
     Raises:
         ConversionFailed: there is nothing to narrow.
     """
-    kept = folder / _NARROW
-    if (kept / _MODEL).is_file():
-        return kept / _MODEL
     openvino = _library()
+    kept = folder / _NARROW / _MODEL
+    if kept.is_file():
+        return openvino.Core().read_model(str(kept))
     model = openvino.Core().read_model(str(folder / _MODEL))
     words = list(dict.fromkeys(word for text in SELF_TEST_TEXTS for word in text.split()))[:_WORDS]
     if not narrow(openvino, model, spec.tokenizer.functions()[0]([*SELF_TEST_TEXTS, *words])):
         raise ConversionFailed("it has no matrices that could be narrowed")
+    try:
+        _keep_narrowed(model, folder)
+    except (OSError, RuntimeError) as error:  # a full or read-only disk: the next start makes it again
+        logger.warning("the narrowed graph can't be kept in %s: %s", folder, error)
+    return model
+
+
+def _keep_narrowed(model: Any, folder: Path) -> None:
+    for leftover in folder.glob(f"{_NARROW}.*.part"):
+        if time.time() - leftover.stat().st_mtime > _LEFT_OVER_S:
+            shutil.rmtree(leftover, ignore_errors=True)
     aside = Path(tempfile.mkdtemp(dir=folder, prefix=f"{_NARROW}.", suffix=".part"))
     try:
-        openvino.save_model(model, str(aside / _MODEL), compress_to_fp16=False)
+        _library().save_model(model, str(aside / _MODEL), compress_to_fp16=False)
         with suppress(OSError):  # another process has just made the same one
-            aside.rename(kept)
+            aside.rename(folder / _NARROW)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return kept / _MODEL
 
 
 def _library() -> Any:

@@ -297,6 +297,7 @@ def _graph_forward(
         if openvino_graph.read_spec(folder) is not None:
             with suppress(openvino_graph.ConversionFailed):  # damaged: made again
                 return openvino_graph.OpenVinoForward(folder, spec, number_format)
+            shutil.rmtree(folder, ignore_errors=True)
         ids = torch.arange(1, 17).reshape(2, 8) % 4
         example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         openvino_graph.export(module, example, spec, folder)

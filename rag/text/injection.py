@@ -70,7 +70,7 @@ def injection_score(
         unseen: characters that were taken out of it.
     """
     told = list(texts)
-    possible = _possible("\n".join(told))
+    possible = _possible("\n".join(told)) if sum(map(len, told)) <= _AT_ONCE else _Possible()
     worst: set[Sign] = set()
     for stretch in _stretches(told) if any(possible) else ():
         worst = max(worst, set(_signs_of(stretch, possible)), key=_value)
@@ -94,6 +94,10 @@ def _of_file(hidden_text: bool, unseen: Mapping[Unseen, int]) -> Iterator[Sign]:
         yield Sign.HIDDEN_CHARACTERS
 
 
+_AT_ONCE = 8_000_000
+"""Characters that are looked at in one piece, of which there are copies then; what is longer is read a stretch at a time."""
+
+
 class _Possible(NamedTuple):
     """What some stretch of a text may hold: words that tell a sign, tokens of templates, something encoded."""
 
@@ -105,7 +109,8 @@ class _Possible(NamedTuple):
 def _possible(text: str) -> _Possible:
     """Told in three passes over all of a text, in place of three over each stretch of it.
 
-    Asked of plain texts alone: there every stretch is read as it stands in the whole, and what is found in it is found here too.
+    Asked of plain texts alone: there every stretch is read as it stands in the whole. The sieves pass over borders of lines,
+    of which a stretch has two that the whole has not.
     """
     if not is_plain(text):
         return _Possible()

@@ -1,7 +1,7 @@
 """Whether any of many patterns may match in a text: one pass of RE2 over it, in place of many of `re`.
 
 The sieve is made from the patterns themselves, each as one that matches whatever it does, and more: without looking around,
-without word boundaries, with open repetitions. What it lets through is read with the patterns; most texts it does not.
+without borders of words and lines, with open repetitions. What it lets through is read with the patterns; most texts it does not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def sieve_of(patterns: Iterable[str]) -> Callable[[str], bool]:
 def widened(pattern: str) -> str:
     """A pattern of RE2 that matches wherever `pattern` does.
 
-    It knows what the rules are written with, and no more: groups, classes, `\\b`, looking ahead, repetitions.
+    It knows what the rules are written with, and no more: groups, classes, `\\b`, `^`, `$`, looking ahead, repetitions.
     """
     parts: list[str] = []
     place, in_class = 0, False
@@ -37,6 +37,8 @@ def widened(pattern: str) -> str:
         two = pattern[place : place + 2]
         if not in_class and pattern.startswith(("(?=", "(?!"), place):
             place = _end_of_group(pattern, place)
+        elif not in_class and two[0] in "^$":
+            place += 1  # whoever asks a part of a text has borders of lines that the whole has not
         elif two in (r"\w", r"\b"):
             parts.append("" if two == r"\b" else _LETTERS if in_class else f"[{_LETTERS}]")
             place += 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -361,6 +362,19 @@ def test_a_narrowed_graph_is_made_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert made[0] > len(SELF_TEST_TEXTS)  # short ones too
     assert cosines(dense(first, TEXTS), dense(second, TEXTS)).min() > 0.9999
     assert [path.name for path in tmp_path.glob("graph-*/*.part")] == []
+
+    for kept in tmp_path.glob("graph-*/int8"):
+        shutil.rmtree(kept)
+
+    def full(model: Any, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rag.embedding.openvino_graph._keep_narrowed", full)
+    third = load_sentence_transformer(
+        folder, name="minilm", languages=ENGLISH, precision="openvino-int8", cache_dir=tmp_path
+    )
+    assert len(made) == 2
+    assert cosines(dense(first, TEXTS), dense(third, TEXTS)).min() > 0.9999
 
 
 KEPT = """

@@ -90,3 +90,15 @@ def test_what_was_hidden_counts() -> None:
 def test_time_is_linear() -> None:
     for piece in ("ignore ", "add your ", "답변에 ", "the code ", "A" * 24, "send ", "system: "):
         injection_score([piece * 3000])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 1200 + " system: text and more " + "dolor " * 100,
+        "a" * 1486 + "\n# response of the server " + "dolor " * 100,
+    ],
+    ids=["where one begins", "where one ends"],
+)
+def test_what_stands_at_the_border_of_a_stretch_is_read_the_same_beside_other_characters(text: str) -> None:
+    assert injection_score([text]) == injection_score([text + " ·"])
