@@ -195,8 +195,8 @@ class IngestJobs:
                 queue.interrupted(session, left)
 
     def _has_work(self) -> bool:
-        """Whether any job is queued or in work. With a time for completion DBOS sleeps a second before its first look; without one
-        it does not wait for a job that a queue has just claimed."""
+        """Whether any job is queued or in work. With a time for completion DBOS sleeps a second before its first look; without
+        one it does not wait for a job that a queue has just claimed."""
         try:
             return bool(DBOS.list_workflows(status=list(_OPEN), limit=1, load_input=False, load_output=False))
         except Exception:  # the store is away: whatever the reason, the end is not held up

@@ -194,7 +194,7 @@ class OpenVinoForward:
 
 
 def _narrowed(folder: Path, spec: GraphSpec) -> Any:
-    """The graph with matrices of eight bits; made at the first call, from what the self-test's texts do in it, and kept where it can.
+    """The graph with matrices of eight bits; made first from what the self-test's texts do in it, then kept where it can.
 
     Raises:
         ConversionFailed: there is nothing to narrow.
