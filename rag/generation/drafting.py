@@ -36,7 +36,7 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]|\(?[�
 _PERHAPS_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]?|\(?[가-하][.)]?|[①-⑳])?[ \t]*\Z")
 _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
-_BULLET = re.compile(r"[-*+•·▪※○●□■][ \t]+")
+_BULLET = re.compile(r"\A[-*+•·▪※○●□■][ \t]+")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _MARK_ENDS = ("]", "】", "］")
@@ -329,7 +329,7 @@ def statement_of(text: str) -> str:
     stated = [line.strip() for number, line in enumerate(lines) if not all(map(_HEADING.match, lines[: number + 1]))]
     if len(stated) != 1 or _ROW.match(stated[0]):
         return text
-    return _BULLET.sub("", without_list_marks(stated[0]), count=1)
+    return _BULLET.sub("", without_list_marks(stated[0]))
 
 
 def _numbers_in(text: str) -> tuple[int, ...]:

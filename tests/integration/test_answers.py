@@ -93,6 +93,19 @@ def test_how_often_something_is_done_that_is_not_there_is_refused(caller: Caller
     assert caller.post("/api/v1/answers", json={"question": question}).json()["status"] == "abstained"
 
 
+COUNTS = [
+    "비밀번호는 12월에 몇 번 바꿨나요?",
+    "비밀번호는 1분기에 몇 회 바꾸었나요?",
+    "비밀번호는 한 달에 몇 번 바꿨나요?",
+]
+
+
+@pytest.mark.parametrize("question", COUNTS)
+def test_how_many_times_in_a_given_time_is_not_answered_by_a_period(caller: Caller, question: str) -> None:
+    body = caller.post("/api/v1/answers", json={"question": question}).json()
+    assert body["status"] == "abstained", body["text"]
+
+
 def test_a_page_citation_has_boxes_on_its_page(caller: Caller) -> None:
     body = {"question": "특권 계정 비밀번호의 최소 길이는 몇 자인가요?"}
     citation = caller.post("/api/v1/answers", json=body).json()["sentences"][0]["citations"][0]

@@ -19,6 +19,7 @@ from rag.answering.contract_support import SupportChecker
 from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelBusy, ModelUnavailable
 from rag.domain.language import Language
+from rag.domain.list_marks import without_list_marks
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Span
 from tests.support.passages import make_passage
@@ -233,6 +234,23 @@ def test_a_mark_of_a_list_is_no_fact(mark: str) -> None:
     assert ("repaired", "facts") in notes(found)
 
 
+_BEGINNINGS = {
+    "ring, a log-in": "⑰로그인하면 {}",
+    "ring, a number": "⑰번호대로 {}",
+    "ring, important": "⑰중요하게도 {}",
+    "round, a week": "17) 주중에 {}",
+    "round, a meeting": "17) 회의 중 {}",
+    "round, a principle": "17) 원칙 하나로 {}",
+    "round, hours": "17) 시간을 기록하고 {}",
+    "round, daily": "17) 일 기준으로 {}",
+}
+
+
+@pytest.mark.parametrize("form", _BEGINNINGS.values(), ids=_BEGINNINGS.keys())
+def test_a_mark_before_words_that_begin_like_units_and_endings_is_no_fact(form: str) -> None:
+    assert one(form.format(_TRUE), 0).support is Support.SUPPORTED
+
+
 @pytest.mark.parametrize("text", [f"## 급여\n17) {_TRUE}", f"{_TRUE}\n⑲ {_TRUE}"])
 def test_marks_of_lists_in_further_lines_are_no_facts(text: str) -> None:
     assert one(text, 0).support is Support.SUPPORTED
@@ -248,6 +266,19 @@ def test_marks_of_lists_in_further_lines_are_no_facts(text: str) -> None:
         f"⑰항에 따라 {_TRUE}",
         f"⑰, ⑱에 따라 {_TRUE}",
         f"(17명) {_TRUE}",
+        f"(17) 시간 동안 {_TRUE}",
+        f"17) 시간 동안 {_TRUE}",
+        f"17)  시간 동안 {_TRUE}",
+        f"17) 일 이내에 {_TRUE}",
+        f"(17) 개월 {_TRUE}",
+        f"⑰번 서류로 {_TRUE}",
+        f"⑰번은 {_TRUE}",
+        f"⑰로 {_TRUE}",
+        f"⑰으로 {_TRUE}",
+        f"⑰처럼 {_TRUE}",
+        f"⑰보다 {_TRUE}",
+        f"⑰중 {_TRUE}",
+        f"**⑰**항에 따라 {_TRUE}",
         "17) 수습기간에는 기본급의 17%를 받습니다.",
     ],
 )
@@ -284,14 +315,33 @@ def test_marks_of_lists_make_no_other_statement(form: str) -> None:
         ("| 급여 | 90% |", "| 급여 | 90% |\n| 기간 | 3월 |"),
         ("(갑) 수수료는 1,000원입니다.", "(을) 수수료는 1,000원입니다."),
         ("```\n- a\n```", "```\na\n```"),
+        ("임시 한도는 - 5%", "임시 한도는 5%"),
+        ("접수는 09:00 - 18:00", "접수는 09:00 18:00"),
+        ("기준 금리 + 1.5%", "기준 금리 1.5%"),
+        ("12. 25 (목) 쉽니다.", "11. 25 (목) 쉽니다."),
+        ("5. 1 ~ 5. 10 쉽니다.", "6. 1 ~ 5. 10 쉽니다."),
+        ("5. 1 - 5. 10 쉽니다.", "6. 1 - 5. 10 쉽니다."),
+        ("9. 1자 시행합니다.", "8. 1자 시행합니다."),
+        ("9. 1부터 시행합니다.", "8. 1부터 시행합니다."),
+        ("①②에 따라 시행합니다.", "③②에 따라 시행합니다."),
     ],
-    ids=["date", "decimal", "table", "party", "code"],
+    ids=[
+        *("date", "decimal", "table", "party", "code", "minus", "hours", "plus"),
+        *("weekday", "days", "days, a dash", "as of", "from", "rings"),
+    ],
 )
 def test_statements_that_only_begin_alike_are_not_taken_for_one(one: str, other: str) -> None:
     said = Said()
     assert not said.again(one, anew=False)
     assert not said.again(other, anew=True)
     assert said.again(one, anew=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["3~5일이 걸립니다.", "02-123-4567로 전화합니다.", "10명이 합니다.", "3-5일이 걸립니다."]
+)
+def test_an_item_that_begins_with_a_number_is_no_date(text: str) -> None:
+    assert without_list_marks(f"1. {text}") == text
 
 
 def test_what_two_sections_say_alike_stays() -> None:
