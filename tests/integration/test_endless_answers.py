@@ -17,7 +17,7 @@ from tests.integration.test_unmarked_reasoning import FILES, SAID, content_of
 from tests.support.engine_server import Behaviour, EngineServer, Exchange, engine_server, saying
 from tests.support.running import Caller, running, settings_for
 
-SWITCH, UNKNOWN = "Qwen3-8B", "our-own-model"
+SWITCH, UNKNOWN = "Qwen3-32B", "our-own-model"
 _WORDS = [
     "금리",
     "한도",
