@@ -105,12 +105,11 @@ def test_plain_content_that_had_an_end_without_a_beginning_is_told(content: str,
 
 
 def test_ends_that_are_spoken_of_take_no_time() -> None:
-    """Took 17 s once: each was counted from the beginning of the text."""
+    """Took 17 s once: for each of them what stood before was counted from the beginning of the text."""
     splitter = ReasoningSplitter()
     begun = time.process_time()
-    for number in range(8000):
-        for piece in ("</think>\n", f"x{number}\n"):
-            list(splitter.feed(piece if number else f"```\n{piece}"))
+    for piece in ["```\n", *["</think>\n", "x\n"] * 8000]:
+        list(splitter.feed(piece))
     assert time.process_time() - begun < 2
 
 
