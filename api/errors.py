@@ -111,7 +111,6 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ModelBroken: 502,
     e.ModelNotServed: 502,
     e.GenerationStopped: 502,
-    e.ThoughtAloud: 502,
     e.EgressRefused: 500,
     e.ConfigurationError: 500,
     e.AnchorsUnreadable: 500,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -14,13 +13,12 @@ from api.openai.chat_chunks import Chunks, usage_of
 from api.streaming import DONE, event
 from rag.domain.errors import GenerationStopped, ModelBroken, SeogoError
 from rag.domain.messages import UiLanguage
-from rag.generation.engine import EngineEvent, Finished, ReasoningClosed, ReasoningDelta, TextDelta, ToolCallDelta
+from rag.generation.engine import EngineEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta
 
 log = logging.getLogger(__name__)
 
 _STOPPED = "content_filter"
 """What a guard's stop is called in OpenAI's terms: clients know it as an end that is none of the model's own."""
-_END_OF_REASONING = re.compile(r"\s*</think>\s*\Z")
 
 
 class RawCompletion:
@@ -54,9 +52,6 @@ class RawCompletion:
                         texts.append(item.text)
                     case ReasoningDelta():
                         thoughts.append(item.text)
-                    case ReasoningClosed():
-                        thoughts.append(_END_OF_REASONING.sub("", "".join(texts)))
-                        texts.clear()
                     case ToolCallDelta():
                         _add(calls, item)
                     case Finished():
@@ -78,7 +73,7 @@ class RawCompletion:
                 async for item in self._events:
                     if isinstance(item, Finished):
                         end = item
-                    elif not isinstance(item, ReasoningClosed):  # what has gone out can't be taken back
+                    else:
                         yield self._chunks.delta(self._delta(item))
             if end is not None and end.reason == "guard":
                 yield self._chunks.delta({}, _STOPPED)

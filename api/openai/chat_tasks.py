@@ -22,7 +22,7 @@ from anyio.to_thread import run_sync
 from api.openai.schemas import ChatRequest
 from rag.bootstrap import Rag
 from rag.domain.errors import SeogoError
-from rag.generation.engine import EngineCall, ReasoningClosed, Sampling, TextDelta
+from rag.generation.engine import EngineCall, Sampling, TextDelta
 from rag.generation.routing import Job
 from rag.generation.saying import reasoning_tokens
 from rag.text.analysis import BIGRAM_MARK
@@ -132,8 +132,6 @@ async def _from_model(rag: Rag, errand: Errand, tenant: str) -> str | list[str] 
             async for item in events:
                 if isinstance(item, TextDelta):
                     texts.append(item.text)
-                elif isinstance(item, ReasoningClosed):
-                    texts.clear()
     except SeogoError as error:
         log.warning("an errand (%s) was done without a model: %s", errand.form, error)
         return None

@@ -10,15 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rag.domain.errors import GenerationStopped, ModelTimeout
-from rag.generation.engine import (
-    ChatEngine,
-    EngineCall,
-    EngineEvent,
-    Finished,
-    ReasoningClosed,
-    ReasoningDelta,
-    TextDelta,
-)
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
 from rag.generation.guards import stopped_by_guard
 from rag.text.token_estimate import estimated_tokens
 
@@ -66,9 +58,6 @@ class Written:
             self.parts.append(event.text)
         elif isinstance(event, ReasoningDelta):
             self.reasoning.append(event.text)
-        elif isinstance(event, ReasoningClosed):
-            self.reasoning += self.parts
-            self.parts.clear()
         elif isinstance(event, Finished):
             stopped_by_guard(event, model)
             self.end = event

@@ -88,8 +88,7 @@ SeogoError
 │       ├── ModelTimeout           model_timeout
 │       ├── ModelBroken            model_broken
 │       ├── ModelNotServed         model_not_served
-│       ├── GenerationStopped      generation_stopped
-│       └── ThoughtAloud           thought_aloud
+│       └── GenerationStopped      generation_stopped
 ├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
     ├── KeyAtRestMissing           key_at_rest_missing
@@ -686,12 +685,6 @@ class GenerationStopped(ModelUnavailable):
 
     code = "generation_stopped"
     retryable = False  # two tries were stopped already
-
-
-class ThoughtAloud(ModelUnavailable):
-    """The model {name} wrote down what it thinks in the place of its answer, so it was stopped. Asking once more helps."""
-
-    code = "thought_aloud"
 
 
 class EgressRefused(SeogoError, ConnectionError):

@@ -122,7 +122,6 @@ KOREAN: dict[str, str] = {
     "model_broken": "모델 {name}의 답이 끊겼거나 읽을 수 없습니다. 다시 시도해 주세요.",
     "model_not_served": "모델 {name}을(를) 제공해야 할 서버가 그 모델을 알지 못합니다. 운영자가 설정을 확인해야 합니다.",
     "generation_stopped": "모델 {name}이(가) 쓴 글을 쓸 수 없어({guard}) 중단했습니다. 질문을 바꾸어 다시 물어 주세요.",
-    "thought_aloud": "모델 {name}이(가) 답 자리에 생각을 적어 중단했습니다. 한 번 더 물으면 됩니다.",
     "egress_refused": "호스트 {host}은(는) 설정에 없는 주소여서 이 프로세스가 접속하지 않았습니다.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
     "anchors_unreadable": "감사 기록의 외부 확인점 파일을 읽을 수 없습니다. 어느 파일인지는 서비스의 로그에 있습니다.",

@@ -9,8 +9,8 @@ from rag.generation.catalogue import Catalogue
 from rag.generation.catalogue_entry import Entry
 from rag.settings import ServedModel
 
-_WITHOUT_TAGS = frozenset({"openai_gptoss"})
-"""vLLM's parsers of reasoning that is marked otherwise than by `<think>` and `</think>`: by channels, in gpt-oss's case."""
+_TAGGED = frozenset({"deepseek_r1", "glm45", "minimax_m2_append_think", "qwen3"})
+"""vLLM's parsers of reasoning that ends in `</think>`. Others look for other marks, as gpt-oss's does for channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def described(served: ServedModel, catalogue: Catalogue, aliases: Mapping[str, s
 
 def _leads(entry: Entry | None) -> frozenset[bool | None]:
     """A model that always thinks does so also when it is told not to; one with a switch surely where it is told to."""
-    if entry is None or (entry.parsers is not None and entry.parsers.reasoning in _WITHOUT_TAGS):
+    if entry is None or entry.parsers is None or entry.parsers.reasoning not in _TAGGED:
         return frozenset()
     return {"always": frozenset((True, False, None)), "switch": frozenset((True,))}.get(
         str(entry.thinking), frozenset()

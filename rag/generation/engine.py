@@ -132,11 +132,6 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class ReasoningClosed:
-    """All text so far was reasoning: its end came without its beginning, which the chat template has written."""
-
-
-@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     """A piece of a tool call: `id` and `name` come with the first of an `index`, `arguments` grow."""
 
@@ -177,7 +172,7 @@ class Finished:
     sent: str = field(default="", compare=False)
 
 
-EngineEvent = TextDelta | ReasoningDelta | ReasoningClosed | ToolCallDelta | Finished
+EngineEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished
 
 
 class ChatEngine(Protocol):

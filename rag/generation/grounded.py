@@ -22,12 +22,11 @@ from rag.domain.errors import (
     ModelBusy,
     ModelUnavailable,
     PromptTooLong,
-    ThoughtAloud,
 )
 from rag.domain.language import Language
 from rag.generation.base import LIMITED, NO_ANSWER, PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
-from rag.generation.engine import EngineCall, Finished, ReasoningClosed, Sampling, TextDelta, digest_of
+from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.guards_language import answer_language
 from rag.generation.prompts.files import prompt, prompt_language
@@ -87,7 +86,6 @@ class GroundedGenerator:
         Raises:
             UnknownModel, InvalidRequest: no configured model can take it.
             GenerationStopped: a guard ended it; what came before is not to be trusted.
-            ThoughtAloud: what came before was reasoning; the engine knows it from the next call on.
             ModelBroken: the model said nothing at all.
             ModelUnavailable, or another of its kinds: as the engine says.
         """
@@ -122,10 +120,6 @@ class GroundedGenerator:
             async for event in events:
                 if isinstance(event, Finished):
                     finished = event
-                elif isinstance(event, ReasoningClosed):
-                    if reading.begun:  # sentences have gone out that are none of the answer's
-                        raise ThoughtAloud(name=prepared.choice.engine.name)
-                    drafting, reading = Drafting(_split), _Reading(len(request.passages), prepared.prompt)
                 elif isinstance(event, TextDelta) and drafting.push(event.text):
                     for draft in reading.drafts(await run_sync(drafting.take)):
                         yield draft
@@ -267,11 +261,6 @@ class _Reading:
         self._passages, self._shown = passages, shown
         self._waiting: list[Piece] = []
         self._begun = False
-
-    @property
-    def begun(self) -> bool:
-        """Whether any proposal has been given out."""
-        return self._begun
 
     @property
     def withheld(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,7 +13,6 @@ from rag.generation.engine import (
     EngineCall,
     EngineEvent,
     Finished,
-    ReasoningClosed,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -31,11 +31,12 @@ GIBBERISH = "gibberish"
 TOOL_CALL = "tool_call"
 EMPTY = "empty"
 ALL_GUARDS = (REPETITION, RUNAWAY, LANGUAGE, GIBBERISH, TOOL_CALL, EMPTY, LEAK)
-_UNITS_PER_TOKEN = 16
-_LETTER, _HANGUL = 2, 4
-"""Units of a letter or digit of ASCII, and of a character beyond it; blanks and punctuation, which come in runs, have one. A
-token so has 8 letters or 4 syllables at most: more than any tokeniser gives on average, which is 4 to 5 in English, 1 to 2 in
-Korean."""
+_UNITS_PER_TOKEN, _UNITS_OF_SLACK = 16, 256
+_LETTER, _SYLLABLE = 2, 4
+"""Units of a letter or digit, and of one of Hangul, Han or kana; all else, which may come in runs, has one. A token so has 8
+letters or 4 syllables: more than any tokeniser gives on average, which is 4 to 5 in English, 1 to 2 in Korean. A few tokens may
+hold more than the average; the slack is for them."""
+_SYLLABLES = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,11 @@ class TokenWatch:
     name = RUNAWAY
 
     def __init__(self, tokens: int) -> None:
-        self._left = tokens * _UNITS_PER_TOKEN
+        self._left = tokens * _UNITS_PER_TOKEN + _UNITS_OF_SLACK
 
     def feed(self, text: str) -> int | None:
         """Characters up to the last one within the limit, when there are more."""
-        if len(text) * _HANGUL <= self._left:  # sure without a look at each
+        if len(text) * _SYLLABLE <= self._left:  # sure without a look at each
             self._left -= sum(map(_units, text))
             return None
         for at, character in enumerate(text):
@@ -125,13 +126,16 @@ class Attempt:
         self._tools = tools.names_of_tools(call) if TOOL_CALL in guards else frozenset[str]()
         self._only_calls = only_calls
         self._held: list[EngineEvent] | None = [] if held else None
-        self._limits = limits
-        self._language: LanguageWatch | None = None
-        self._answer: list[Watch] = []
-        self._watch_answer()
+        self._language = _language_watch(guards, call)
+        self._answer = _watches(guards, limits.answer)
+        if self._language is not None:
+            self._answer.append(self._language)
+        limited = RUNAWAY in guards and call.max_tokens is not None
+        self._room = TokenWatch(call.max_tokens or 0) if limited else None
         self._reasoning = _watches(guards, limits.reasoning)
         self._arguments = _watches(guards - {GIBBERISH}, limits.answer)
         if call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
+            self._answer.append(LeakWatch(call.withheld))
             self._arguments.append(LeakWatch(call.withheld))
         self._text = 0
         self._short: str | None = ""
@@ -150,8 +154,6 @@ class Attempt:
             good = self._watched(self._reasoning, event.text)
             self.in_reasoning = bool(self.failed)
             shown = [ReasoningDelta(good)] if good else []
-        elif isinstance(event, ReasoningClosed):
-            shown = self._take_closing()
         elif isinstance(event, ToolCallDelta):
             shown = self._take_call(event)
         else:
@@ -179,29 +181,6 @@ class Attempt:
         end = self._end or Finished("stop")
         sent = end.sent or (digest_of(self.call.messages) if self.call.withheld is not None else "")
         return replace(end, usage=self.usage, retried=self.retried, sent=sent)
-
-    def _watch_answer(self) -> None:
-        """Begin to watch an answer."""
-        self._language = _language_watch(self._guards, self.call)
-        self._answer = _watches(self._guards, self._limits.answer)
-        limited = RUNAWAY in self._guards and self.call.max_tokens is not None
-        self._room = TokenWatch(self.call.max_tokens or 0) if limited else None
-        if self._language is not None:
-            self._answer.append(self._language)
-        if self.call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
-            self._answer.append(LeakWatch(self.call.withheld))
-
-    def _take_closing(self) -> list[EngineEvent]:
-        """The text so far was reasoning: the answer begins only now. Who has been given some of it is told."""
-        kept = self._joined()
-        self._watch_answer()
-        self._text, self._short, self._last = 0, "", ""
-        self._blank, self._is_call, self._bare = True, False, False
-        if self._held is not None:
-            self._held = [ReasoningDelta(item.text) if isinstance(item, TextDelta) else item for item in self._held]
-        elif self.is_out:
-            return [ReasoningClosed(), *_thought(kept)]
-        return _thought(kept)
 
     def _count_out(self, shown: Sequence[EngineEvent]) -> None:
         # Reasoning is no part of the answer: a second try after it is still silent.
@@ -314,11 +293,9 @@ class Attempt:
 
 
 def _units(character: str) -> int:
-    return _HANGUL if character > "\x7f" else _LETTER if character.isalnum() else 1
-
-
-def _thought(text: str) -> list[EngineEvent]:
-    return [ReasoningDelta(text)] if text else []
+    if not character.isalnum():
+        return 1
+    return _SYLLABLE if _SYLLABLES.match(character) else _LETTER
 
 
 def _watches(guards: frozenset[str], limit: int) -> list[Watch]:

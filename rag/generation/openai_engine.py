@@ -51,8 +51,6 @@ _TIMEOUTS_IN_WINDOW = 10
 """The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
 """How long the count of tokens is waited for, once an answer has ended."""
-_SENDS_TOKENS = frozenset({"vllm", "sglang", "llamacpp", "ollama"})
-"""Engines of which each piece of a stream is a token, or several. A gateway may cut them up in letters."""
 _TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window)|exceed_context_size|longer than the model|max_model_len|prompt is too long"
     r"|maximum (?:sequence|input) length",
@@ -84,7 +82,7 @@ class OpenAiEngine:
     ) -> None:
         """`jitter` gives numbers from 0 to 1; `leads` as `open_engine` has it."""
         self._served, self._writer, self._replicas, self._jitter = served, writer, replicas, jitter
-        self._leads = LeadingReasoning(leads)
+        self._leads = {replica: LeadingReasoning(leads) for replica in replicas.all}
         self.name = served.name
         self.context_tokens = context_tokens
 
@@ -113,7 +111,8 @@ class OpenAiEngine:
             await answer.aclose()  # whoever keeps the last event waiting keeps no place on the engine
             yield last
         finally:
-            self._leads.learn(call.thinking, led=answer.reader.led, apart=answer.reader.apart)
+            if call.response_format is None:  # a grammar leaves no room for reasoning
+                self._leads[answer.replica].learn(call.thinking, led=answer.reader.led, apart=answer.reader.apart)
             await answer.aclose()
 
     async def aclose(self) -> None:
@@ -127,9 +126,6 @@ class OpenAiEngine:
         own = Patience(served.queue_s, first_token_s, served.total_s)
         return own if call.patience is None else own.at_least(call.patience)
 
-    def _most_pieces(self, call: EngineCall) -> int | None:
-        return call.max_tokens if self._served.engine in _SENDS_TOKENS else None
-
     async def _begun(
         self, call: EngineCall, body: Mapping[str, Any], start: float, end: float, patience: Patience
     ) -> _Answer:
@@ -139,7 +135,8 @@ class OpenAiEngine:
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
             place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
-            reader = ChunkReader(leads=self._leads.expected(call.thinking), most_pieces=self._most_pieces(call))
+            leads = self._leads[place.replica].expected(call.thinking)
+            reader = ChunkReader(leads=leads, stops=bool(call.sampling.stop))
             answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience, reader)
             left = last_try - time.monotonic()
             try:
@@ -192,6 +189,11 @@ class _Answer:
         self._broken: StreamFailed | SeogoError | None = None  # behind events that are still to be given
         self.first: list[EngineEvent] = []
         self.ended = False
+
+    @property
+    def replica(self) -> Replica:
+        """Whose it is."""
+        return self._place.replica
 
     async def begin(self, content: bytes, connect_s: float | None, *, last: bool) -> None:
         """Ask, and read as far as the first events.
@@ -278,8 +280,6 @@ class _Answer:
             payloads = await stream.next()
             for payload in payloads:
                 events.extend(self.reader.read(payload))
-                if self.reader.done:
-                    break
             if not payloads or self.reader.done:
                 events.extend(self._at_the_end())
         except NotAChunk as error:

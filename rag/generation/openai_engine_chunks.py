@@ -41,18 +41,17 @@ class ChunkReader:
         apart: whether the engine gives reasoning in a field of its own.
     """
 
-    def __init__(self, *, leads: bool = False, most_pieces: int | None = None) -> None:
+    def __init__(self, *, leads: bool = False, stops: bool = False) -> None:
         """Prepare.
 
         Args:
             leads: whether the content is expected to begin with reasoning, as `ReasoningSplitter` has it.
-            most_pieces: pieces of text after which it ends for its length, as each is one token at least: an engine that sends
-                more takes no notice of `max_tokens`.
+            stops: whether strings of the caller may end it, so that `stop` need not be an end of the model's own.
         """
         self.reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.done = self.apart = False
-        self._pieces, self._most_pieces = 0, most_pieces
+        self._own_end = not stops  # whether `stop` is the model's own end of its answer
         self._splitter = ReasoningSplitter(leads=leads)
 
     def read(self, payload: bytes) -> Iterator[EngineEvent]:
@@ -81,42 +80,31 @@ class ChunkReader:
 
     @property
     def led(self) -> bool | None:
-        """Whether the content began with reasoning of which the template wrote the beginning; None where nothing shows it."""
+        """As in `ReasoningSplitter`."""
         return self._splitter.led
 
     def finish(self) -> Iterator[EngineEvent]:
         """What was held back until it was certain."""
-        yield from self._splitter.finish(whole=self.reason == "stop")
+        yield from self._splitter.finish(whole=self.reason == "stop" and self._own_end)
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[EngineEvent]:
         delta = choice.get("delta") or {}
         if not isinstance(delta, dict):
             raise NotAChunk("a delta that is no object")
         # vLLM renamed `reasoning_content` to `reasoning`, and some servers send both.
-        reasoning = _text(delta.get("reasoning") or delta.get("reasoning_content"))
-        content = _text(delta.get("content"))
-        if (reasoning or content) and self._is_full():
-            return
-        if reasoning:
+        if reasoning := _text(delta.get("reasoning") or delta.get("reasoning_content")):
             self.apart = True
             yield from self._splitter.apart()
             yield ReasoningDelta(reasoning)
-        if content:
+        if content := _text(delta.get("content")):
             yield from self._splitter.feed(content)
         if calls := delta.get("tool_calls"):
+            self._own_end = False  # some engines say `stop` then too
             yield from _tool_calls(calls)
         if reason := choice.get("finish_reason"):
             if reason in _BROKEN_OFF:
                 raise EngineSaid(f"the generation was given up ({reason})")
             self.reason = _REASONS.get(str(reason), "stop")
-
-    def _is_full(self) -> bool:
-        """Count one more piece; whether it is one too many, and nothing more is read."""
-        self._pieces += 1
-        if self._most_pieces is None or self._pieces <= self._most_pieces:
-            return False
-        self.reason, self.done = "length", True
-        return True
 
 
 def _object(payload: bytes) -> dict[str, Any]:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from rag.generation.engine import ReasoningClosed, ReasoningDelta, TextDelta
+from rag.generation.engine import ReasoningDelta, TextDelta
 
 _OPEN, _CLOSE = "<think>", "</think>"
-_LONE = re.compile(r"(?:\n[ \t]*|[.!?…。！？][ \t]*)</think>|</think>(?=[ \t\r]*\n)")
-"""An end at the beginning or end of its line, or behind a sentence. Inside of one it is a word."""
-_LAST = re.compile(r"</think>[ \t\r]*\Z")
-_TAIL = 64
-"""Characters that a search goes back: the tag, and blanks around it."""
-_FENCE = "```"
-
-Said = TextDelta | ReasoningDelta | ReasoningClosed
+_LONE = "\n" + _CLOSE
+"""Templates that begin reasoning have it end on a line of its own; elsewhere an answer speaks of the tag."""
 
 
 class ReasoningSplitter:
     """Takes `<think>…</think>` out of content.
 
     Reasoning begins at the start of the content or of a line: the word `<think>` inside a sentence is the answer's own. Many chat
-    templates write the beginning into the prompt, so that only the end is in the content:
-
-    - Where that is expected of the model (`leads`), content is reasoning until the end comes. If it never does and the model came
-      to its own end, it answered without thinking aloud: then all of it is the answer, and is given out as such at the end. What
-      was cut off, or ends in a call of a tool, stays reasoning.
-    - Where it is not, `ReasoningClosed` says that what was given out was no answer.
+    templates write the beginning into the prompt, so that only the end is in the content. Where that is expected of the model
+    (`leads`), content is reasoning until the end comes. If it never does and the model came to its own end, it did not think
+    aloud: then all of it is the answer, and is given out as such at the end. What was cut off, or ends in a call of a tool, stays
+    reasoning.
 
     Attributes:
-        led: whether the content began with such reasoning; None where nothing shows it.
+        led: whether the content had an end of reasoning without a beginning; False where an end was expected, and the model came
+            to its own without; None where nothing shows it.
     """
 
     def __init__(self, *, leads: bool = False) -> None:
@@ -39,9 +31,9 @@ class ReasoningSplitter:
         self._thinking = self._guessed = leads
         self._thoughts: list[str] = []  # while they may be the answer after all
         self._fresh = True  # at the start of the content or of a line, but for white space
-        self._alone: _LoneEnd | None = None if leads else _LoneEnd()
+        self._tail = "\n"  # of the text that has gone out, as much as may be the beginning of a lone end
 
-    def feed(self, text: str) -> Iterator[Said]:
+    def feed(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
         """The events that are certain with this text."""
         text, self._held = self._held + text, ""
         if self._guessed and not self._thoughts:
@@ -64,11 +56,10 @@ class ReasoningSplitter:
 
     def apart(self) -> Iterator[TextDelta]:
         """The engine gives reasoning in a field of its own: in the content there is none to be guessed."""
-        self._alone = None
         if self._guessed:
             yield from self._as_answer()
 
-    def finish(self, *, whole: bool = True) -> Iterator[Said]:
+    def finish(self, *, whole: bool = True) -> Iterator[TextDelta | ReasoningDelta]:
         """What was held back for a tag that never came; `whole`: whether the model came to an end of its own."""
         held, self._held = self._held, ""
         if self._guessed and whole:
@@ -77,9 +68,6 @@ class ReasoningSplitter:
             yield from self._as_answer()
             return
         yield from self._said(held)
-        if self._alone is not None and self._alone.at_the_end():
-            self.led = True
-            yield ReasoningClosed()
 
     def _as_answer(self) -> Iterator[TextDelta]:
         text = "".join(self._thoughts)
@@ -103,7 +91,7 @@ class ReasoningSplitter:
     def _turn(self) -> None:
         if self._guessed:
             self.led = True
-        self._guessed, self._thoughts, self._alone = False, [], None
+        self._guessed, self._thoughts, self._tail = False, [], ""
         self._thinking = not self._thinking
         self._fresh = not self._thinking
 
@@ -114,8 +102,8 @@ class ReasoningSplitter:
         return at
 
     def _begins(self, text: str, at: int) -> bool:
-        before = text[text.rfind("\n", 0, at) + 1 : at]
-        return not before.strip() and (self._fresh or "\n" in text[:at])
+        line = text.rfind("\n", 0, at)
+        return (self._fresh or line >= 0) and not text[line + 1 : at].strip()
 
     def _unsure(self, text: str, tag: str) -> int:
         """Length of the end of `text` that may be the beginning of the tag."""
@@ -124,7 +112,7 @@ class ReasoningSplitter:
                 return length if self._thinking or self._begins(text, len(text) - length) else 0
         return 0
 
-    def _said(self, text: str) -> Iterator[Said]:
+    def _said(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
         if not text:
             return
         if self._thinking:
@@ -134,69 +122,36 @@ class ReasoningSplitter:
             return
         line = text[text.rfind("\n") + 1 :]
         self._fresh = not line.strip() and (self._fresh or len(line) < len(text))
-        end = self._alone.end_in(text) if self._alone is not None else None
-        if end is None:
-            yield TextDelta(text)
-            return
-        self.led, self._alone = True, None
-        if text[:end]:
-            yield TextDelta(text[:end])
-        yield ReasoningClosed()
-        if text[end:]:
-            yield TextDelta(text[end:])
-
-
-class _LoneEnd:
-    """Looks for an end of reasoning without a beginning in text that has gone out already: nothing is held back for it."""
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._tail = "\n"  # the content begins a line
-
-    def end_in(self, text: str) -> int | None:
-        """Characters of `text` up to behind the end, if it is complete with this text."""
-        before = len(self._tail)
-        looked_at = self._tail + text
-        self._parts.append(text)
-        self._tail = looked_at[-_TAIL:]
-        for found in _LONE.finditer(looked_at):
-            if not self._is_spoken_of(len(looked_at) - found.start()):
-                return max(0, found.end() - before)
-        return None
-
-    def at_the_end(self) -> bool:
-        """Whether the content ends with it."""
-        found = _LAST.search(self._tail)
-        return found is not None and not self._is_spoken_of(len(self._tail) - found.start())
-
-    def _is_spoken_of(self, from_end: int) -> bool:
-        """Whether an end so many characters from that of the text belongs to the answer: a beginning of it, or code, is open."""
-        text = "".join(self._parts)
-        text = text[: max(0, len(text) - from_end)]
-        return text.count(_FENCE) % 2 == 1 or text.count(_OPEN) > text.count(_CLOSE)
+        if self.led is None:
+            looked_at = self._tail + text
+            self.led = True if _LONE in looked_at else None
+            self._tail = looked_at[1 - len(_LONE) :]
+        yield TextDelta(text)
 
 
 class LeadingReasoning:
-    """For which calls of a model the content is expected to begin with reasoning: by the catalogue, and by what it did. Safe
-    to use from several threads: each step is one change of a set.
-
-    Where nothing was known, the first answer that shows it can't be taken back where it was shown; the next ones need not be.
+    """For which calls of a replica the content is expected to begin with reasoning: those of which the catalogue says so, until
+    the replica shows that there it does not. Safe to use from several threads: each step is one change of an object.
     """
 
     def __init__(self, known: frozenset[bool | None]) -> None:
         self._known = known
-        self._learned: set[bool | None] = set()
+        self._led: dict[bool | None, bool] = {}
         self._apart = False
 
     def expected(self, thinking: bool | None) -> bool:
         """Whether the content of a call with this `EngineCall.thinking` is taken for reasoning until its end comes."""
-        return not self._apart and (thinking in self._known or thinking in self._learned)
+        return thinking in self._known and not self._apart and self._led.get(thinking, True)
 
     def learn(self, thinking: bool | None, *, led: bool | None, apart: bool) -> None:
-        """Take in how an answer came: `led` as in `ReasoningSplitter`, `apart` as in `ChunkReader`."""
-        self._apart = self._apart or apart
-        if led:
-            self._learned.add(thinking)
-            self._apart = False  # another replica, or a server with other options, leaves it in the content
+        """Take in how an answer came: `led` as in `ReasoningSplitter`, `apart` as in `ChunkReader`.
+
+        One that left reasoning in its content is never again taken for one that does not, whatever a single answer looks like:
+        who asks could bring a model to end without a tag, and the next reader would be shown its thoughts.
+        """
+        if apart:
+            self._apart = True
+        elif led:
+            self._led[thinking], self._apart = True, False
         elif led is False:
-            self._learned.discard(thinking)
+            self._led.setdefault(thinking, False)

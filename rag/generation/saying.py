@@ -9,16 +9,7 @@ from dataclasses import replace
 from rag.domain.errors import InvalidRequest, ModelBroken, PromptTooLong
 from rag.domain.language import Language
 from rag.generation.canary import Canaries
-from rag.generation.engine import (
-    ChatEngine,
-    EngineCall,
-    EngineEvent,
-    Finished,
-    Message,
-    ReasoningClosed,
-    TextDelta,
-    digest_of,
-)
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta, digest_of
 from rag.generation.guards import GuardedEngine
 from rag.generation.routing import Choice
 
@@ -108,8 +99,6 @@ class Speaker:
             async for event in events:
                 if isinstance(event, TextDelta):
                     parts.append(event.text)
-                elif isinstance(event, ReasoningClosed):
-                    parts.clear()
                 elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
                     raise ModelBroken(name=engine.name)
         return "".join(parts)[:_LONGEST]

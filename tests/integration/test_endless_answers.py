@@ -1,4 +1,4 @@
-"""An engine that knows no `max_tokens` and never ends: it is ended where an obedient one ends, and what it said stands."""
+"""An engine that knows no `max_tokens` and never ends: it is ended where so many tokens hold no more, and what it said stands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.test_unmarked_reasoning import FILES, SAID, content_of
 from tests.support.engine_server import Behaviour, EngineServer, Exchange, engine_server, saying
 from tests.support.running import Caller, running, settings_for
 
-SWITCH, UNKNOWN = "Qwen3-8B", "our-own-model"
+SWITCH, UNKNOWN = "Qwen3-32B", "our-own-model"
 _WORDS = [
     "금리",
     "한도",
@@ -79,7 +79,7 @@ def owner(tmp_path_factory: pytest.TempPathFactory, stub: EngineServer) -> Itera
         yield caller
 
 
-@pytest.mark.parametrize("size", [2, 40])
+@pytest.mark.parametrize("size", [8, 40])
 @pytest.mark.parametrize("model", [SWITCH, UNKNOWN])
 def test_an_answer_is_ended_where_it_should_have_ended(
     stub: EngineServer, owner: Caller, model: str, size: int
@@ -98,7 +98,7 @@ def test_an_answer_is_ended_where_it_should_have_ended(
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_gets_as_much_as_it_asked_for(stub: EngineServer, owner: Caller, stream: bool) -> None:
+def test_a_client_gets_no_more_than_what_it_asked_for_can_be(stub: EngineServer, owner: Caller, stream: bool) -> None:
     stub.behaviour = rambling(2)
     body: dict[str, Any] = {"model": f"llm/{SWITCH}", "max_tokens": 100, "stream": stream}
     reply = owner.post("/v1/chat/completions", json=body | {"messages": [{"role": "user", "content": "금리는?"}]})
@@ -109,4 +109,4 @@ def test_a_client_gets_as_much_as_it_asked_for(stub: EngineServer, owner: Caller
         [choice] = reply.json()["choices"]
         assert choice["finish_reason"] == "length"
         text = choice["message"]["content"]
-    assert text.startswith("가산 금리는 매월 1일에") and 150 <= len(text) <= 300
+    assert text.startswith("가산 금리는 매월 1일에") and 400 <= len(text) <= 700  # what 100 tokens hold at most

@@ -20,6 +20,8 @@ from tests.support.engine_server import Behaviour, EngineServer, Exchange, engin
 from tests.support.running import Caller, Running, running, settings_for
 
 ALWAYS, APART, UNKNOWN = "Qwen3-30B-A3B-Thinking-2507", "DeepSeek-R1", "our-own-model"
+QUIET, STOPPED, GRAMMAR = "quiet", "stopped", "grammar"
+"""Names under which such a model is served too, so that nothing has been learned of it."""
 SAID = {
     "ko": (
         "가산 금리는 언제 바뀌나요?",
@@ -61,9 +63,10 @@ def stub() -> Iterator[EngineServer]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, stub: EngineServer) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("reasoning")
-    unknown = (f"{UNKNOWN}-{number}" for number in range(len(SURFACES)))
+    names = {name: name for name in (ALWAYS, APART, UNKNOWN)} | dict.fromkeys((QUIET, STOPPED, GRAMMAR), ALWAYS)
     models = [
-        {"name": name, "urls": (stub.url,), "context_tokens": 32_768} for name in (ALWAYS, APART, UNKNOWN, *unknown)
+        {"name": name, "catalogue": entry, "urls": (stub.url,), "context_tokens": 32_768}
+        for name, entry in names.items()
     ]
     with running(settings_for(folder, {"rag": {"generation": {"models": models}}})) as started:
         yield started
@@ -154,16 +157,50 @@ def test_what_an_engine_keeps_apart_leaves_nothing_to_guess(stub: EngineServer, 
     assert said == ("가산 금리는 매월 1일에 바뀝니다.", "사용자가 묻는다.")
 
 
-@pytest.mark.parametrize(("number", "surface"), list(enumerate(SURFACES)))
-def test_a_model_of_which_nothing_is_known(stub: EngineServer, owner: Caller, number: int, surface: str) -> None:
-    question, pieces, thought, answer = SAID["ko"]
-    stub.behaviour = slowly(*pieces)
-    first, then = (asked(owner, surface, question, f"{UNKNOWN}-{number}") for _ in range(2))
-    assert thought not in then[0] and answer.rstrip(".") in then[0]
-    if surface == "raw chat":
-        assert first[0].strip() == then[0].strip() and thought in then[1] and "think>" not in then[1]
-    elif surface.startswith("answers"):
-        assert "thought_aloud" in first[1]
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_is_cut_off_stands_where_reasoning_is_kept_back(
+    stub: EngineServer, owner: Caller, stream: bool
+) -> None:
+    """A gateway takes the reasoning out, and gives it nowhere."""
+    surface = "raw chat, streamed" if stream else "raw chat"
+    stub.behaviour = saying("가산 금리는 매월 1일에 바뀝니다.")
+    assert asked(owner, surface, SAID["ko"][0], QUIET)[0] == "가산 금리는 매월 1일에 바뀝니다."
+    stub.behaviour = saying("가산 금리는 ", "매월 1일에", finish="length")
+    assert asked(owner, surface, SAID["ko"][0], QUIET) == ("가산 금리는 매월 1일에", "")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_string_that_ends_the_reasoning_makes_no_answer_of_it(
+    stub: EngineServer, owner: Caller, stream: bool
+) -> None:
+    stub.behaviour = saying("사용자가 묻는다. ", "문서 1을 본다.")
+    body = {"model": f"llm/{STOPPED}", "messages": [{"role": "user", "content": "금리는?"}], "stop": ["\n\n"]}
+    reply = owner.post("/v1/chat/completions", json=body | {"stream": stream})
+    said = content_of(reply.text)[0] if stream else reply.json()["choices"][0]["message"]["content"]
+    assert not said
+    stub.behaviour = slowly(*SAID["ko"][1])
+    assert "묻는다" not in asked(owner, "raw chat, streamed", SAID["ko"][0], STOPPED)[0]
+
+
+def test_what_a_grammar_let_through_says_nothing_of_the_next_answer(stub: EngineServer, owner: Caller) -> None:
+    stub.behaviour = saying('{"day": 1}')
+    body = {"model": f"llm/{GRAMMAR}", "messages": [{"role": "user", "content": "금리는?"}]}
+    made = owner.post("/v1/chat/completions", json=body | {"response_format": {"type": "json_object"}}).json()
+    assert made["choices"][0]["message"]["content"] == '{"day": 1}'
+    stub.behaviour = slowly(*SAID["ko"][1])
+    assert "묻는다" not in asked(owner, "raw chat, streamed", SAID["ko"][0], GRAMMAR)[0]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_an_answer_of_a_model_that_is_not_known_may_speak_of_the_tag(
+    stub: EngineServer, owner: Caller, surface: str
+) -> None:
+    stub.behaviour = slowly(
+        "가산 금리는 매월 1일에 바뀝니다. [1]\n\n", "</think>\n", "가산 금리는 매월 1일에 바뀝니다. [1]"
+    )
+    for _ in range(2):
+        said, rest = asked(owner, surface, SAID["ko"][0], UNKNOWN)
+        assert said.startswith("가산 금리는 매월 1일에 바뀝니다.") and "error" not in rest
 
 
 def test_a_title(stub: EngineServer, owner: Caller) -> None:

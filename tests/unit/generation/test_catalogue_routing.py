@@ -255,6 +255,23 @@ def test_what_holds_for_every_choice(names: list[str], engine: str, job: Job, as
     assert made.choose(asked) == choice
 
 
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [
+        ("DeepSeek-R1", {True, False, None}),
+        ("Qwen3-30B-A3B-Thinking-2507", {True, False, None}),
+        ("Qwen3-32B", {True}),
+        ("gpt-oss-20b", set()),  # thinks always, in channels
+        ("HyperCLOVAX-SEED-Think-14B", set()),  # with a switch, and nobody knows which marks
+        ("SmolLM3-3B", set()),
+        ("Qwen3-30B-A3B-Instruct-2507", set()),
+        ("our-own-model", set()),
+    ],
+)
+def test_whose_content_begins_with_reasoning(name: str, leads: set[bool | None]) -> None:
+    assert described(ServedModel(name=name, urls=("http://gpu1/v1",)), CATALOGUE).leads == leads
+
+
 def able(name: str, engine: str, job: Job) -> bool:
     """The same by the catalogue alone."""
     entry = CATALOGUE.entries[name]

@@ -202,7 +202,7 @@ def test_an_answer_far_longer_than_asked_for_is_cut_off(whole: bool) -> None:
     events = run(GuardedEngine(inner, whole=whole), replace(KOREAN, max_tokens=100))
     assert (end_of(events).reason, end_of(events).retried) == ("length", ())
     said = text_of(events)
-    assert words.startswith(said) and 400 <= len(said) <= 440
+    assert words.startswith(said) and 464 <= len(said) <= 530
     assert inner.stopped == [0]
     assert end_of(run(GuardedEngine(ScriptedEngine([streamed(words)])))).reason == "stop"
 
@@ -219,7 +219,23 @@ def test_letters_and_blanks_take_less_room_than_syllables() -> None:
     chance = random.Random(1)
     words = " ".join("".join(chance.choices("abcdefghijklmnop", k=7)) for _ in range(400))
     events = run(GuardedEngine(ScriptedEngine([streamed(words)])), replace(KOREAN, max_tokens=100))
-    assert end_of(events).reason == "length" and 800 <= len(text_of(events)) <= 880
+    assert end_of(events).reason == "length" and 928 <= len(text_of(events)) <= 1060
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (1, "안녕하세요"),
+        (1, "Internationalisation"),
+        (2, "```\n" + " " * 40 + "x"),
+        (40, "предприятие получило разрешение на строительство нового завода в Московской области " * 3),
+    ],
+)
+def test_what_few_tokens_can_hold_is_left_whole(tokens: int, said: str) -> None:
+    events = run(
+        GuardedEngine(ScriptedEngine([streamed(said)])), replace(KOREAN, max_tokens=tokens, language=Language.OTHER)
+    )
+    assert text_of(events) == said
 
 
 def test_reasoning_without_end_is_tried_again_without_thinking() -> None:
