@@ -68,7 +68,8 @@ def _has_matrix(node: Any) -> bool:
     if node.get_type_name() != "MatMul" or node.input_value(1).get_node().get_type_name() != "Constant":
         return False
     tokens, matrix = node.input_value(0).get_partial_shape(), node.input_value(1).get_shape()
-    return len(matrix) == 2 and tokens.rank.is_static and len(tokens) == 3
+    turned = node.get_attributes()["transpose_a"]
+    return len(matrix) == 2 and tokens.rank.is_static and len(tokens) == 3 and not turned
 
 
 def _shape(node: Any) -> tuple[int, int]:
