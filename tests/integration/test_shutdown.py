@@ -45,12 +45,26 @@ def test_a_service_with_nothing_in_work_ends_without_a_wait(tmp_path: Path, monk
     with running(settings_for(tmp_path, {"rag": {"embedding": {"dense": "none"}}})) as service:
         caller = service.caller()
         caller.ingest(caller.collection("규정"), {"a.md": "# 문서\n\n낱말 하나.\n"})
-        # What has ended on record is still in work for a moment.
-        in_work = service.services.ingest.jobs._dbos._active_workflows_set.activeList
-        while DBOS.list_workflows(status=["PENDING", "ENQUEUED"]) or in_work():
+        while DBOS.list_workflows(status=["PENDING", "ENQUEUED"]):
             time.sleep(0.02)
         monkeypatch.setattr("dbos._dbos.time", SimpleNamespace(time=time.time, sleep=slept.append))
     assert slept == []
+
+
+def test_a_job_that_is_queued_or_just_claimed_is_waited_for(tmp_path: Path) -> None:
+    with running(settings_for(tmp_path, {"rag": {"embedding": {"dense": "none"}}})) as service:
+        jobs = service.services.ingest.jobs
+        caller = service.caller()
+        caller.ingest(caller.collection("규정"), {"a.md": "# 문서\n\n낱말 하나.\n"})
+        while DBOS.list_workflows(status=["PENDING", "ENQUEUED"]):
+            time.sleep(0.02)
+        assert not jobs._has_work()
+        slow(service.services.ingest.pipeline.sandbox)
+        caller.upload("규정", {"b.md": "# 둘째\n\n낱말 둘.\n"})
+        end = time.monotonic() + 30
+        while not (seen := jobs._has_work()) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert seen
 
 
 def progress(caller: Caller) -> Any:
