@@ -171,8 +171,7 @@ class IngestJobs:
 
     def unfinished(self) -> list[JobState]:
         """The oldest jobs that are queued or in work, purges too; of batches there is only a window anyway."""
-        found = DBOS.list_workflows(status=list(_OPEN), limit=_LOOKED_AT, load_input=False, load_output=False)
-        return [_job_state(item) for item in found]
+        return [_job_state(item) for item in _open_workflows(_LOOKED_AT)]
 
     def take_over(self, executor_id: str) -> None:
         """Queue the jobs of a dead worker again. DBOS lets each be taken over only once."""
@@ -198,7 +197,7 @@ class IngestJobs:
         """Whether any job is queued or in work. With a time for completion DBOS sleeps a second before its first look; without
         one it does not wait for a job that a queue has just claimed."""
         try:
-            return bool(DBOS.list_workflows(status=list(_OPEN), limit=1, load_input=False, load_output=False))
+            return bool(_open_workflows(1))
         except Exception:  # the store is away: whatever the reason, the end is not held up
             log.warning("whether anything is in work could not be looked up", exc_info=True)
             return True
@@ -244,6 +243,11 @@ class IngestJobs:
             self.programs.register()
         for jobs in self.further:
             jobs.register()
+
+
+def _open_workflows(most: int) -> list[Any]:
+    """The oldest that are queued or in work."""
+    return DBOS.list_workflows(status=list(_OPEN), limit=most, load_input=False, load_output=False)
 
 
 def _job_state(status: Any) -> JobState:

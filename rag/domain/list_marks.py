@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_BULLET = r"[-*+•·▪※○●□■][ \t]+"
+BULLET = r"[-*+•·▪※○●□■][ \t]+"
+"""A bullet, which states nothing either; as a pattern."""
 _BOLD = r"(?:\*\*|__)?+"
 _DAY = (
     r"[ \t]+\d{1,2}(?:\.|(?:자|부터|까지)(?![가-힣])|[ \t]*\(|[ \t]*[~∼\-–][ \t]*\d{1,2}\."
@@ -26,7 +27,7 @@ _PARAGRAPH = (
 )
 _RING = rf"[①-⑳]{_BOLD}(?!{_PARAGRAPH})"
 _MARK = re.compile(
-    rf"^(?P<before>[ \t]*(?:{_BULLET})?){_BOLD}(?:(?:{_NUMBER}|{_LETTER}|{_ROMAN}){_BOLD}[ \t]++(?!{_MEASURED})|{_RING}[ \t]*)",
+    rf"^(?P<before>[ \t]*(?:{BULLET})?){_BOLD}(?:(?:{_NUMBER}|{_LETTER}|{_ROMAN}){_BOLD}[ \t]++(?!{_MEASURED})|{_RING}[ \t]*)",
     re.M,
 )
 """In front of a line. `12. 31.` is a date, `3.1` a number, `(갑)` a party; `①항`, `①로` and `①, ②` name paragraphs."""

@@ -158,7 +158,7 @@ class OpenVinoForward:
         Raises:
             ConversionFailed: the graph can't be read or compiled.
         """
-        openvino = _library()
+        library = _library()
         eight_bits = precision == "int8"
         rest = precision
         if eight_bits:
@@ -173,8 +173,8 @@ class OpenVinoForward:
             "CPU_RUNTIME_CACHE_CAPACITY": KEPT_SHAPES,
         }
         try:
-            core = openvino.Core()
-            model = _narrowed(folder, spec) if eight_bits else core.read_model(str(folder / _MODEL))
+            core = library.Core()
+            model = _narrowed(library, core, folder, spec) if eight_bits else core.read_model(str(folder / _MODEL))
             self._compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ConversionFailed(str(error)) from error
@@ -193,34 +193,33 @@ class OpenVinoForward:
         return tuple(np.array(output, dtype=np.float32) for output in request.infer([ids, mask]).values())
 
 
-def _narrowed(folder: Path, spec: GraphSpec) -> Any:
+def _narrowed(library: Any, core: Any, folder: Path, spec: GraphSpec) -> Any:
     """The graph with matrices of eight bits; made first from what the self-test's texts do in it, then kept where it can.
 
     Raises:
         ConversionFailed: there is nothing to narrow.
     """
-    openvino = _library()
     kept = folder / _NARROW / _MODEL
     if kept.is_file():
-        return openvino.Core().read_model(str(kept))
-    model = openvino.Core().read_model(str(folder / _MODEL))
+        return core.read_model(str(kept))
+    model = core.read_model(str(folder / _MODEL))
     words = list(dict.fromkeys(word for text in SELF_TEST_TEXTS for word in text.split()))[:_WORDS]
-    if not narrow(openvino, model, spec.tokenizer.functions()[0]([*SELF_TEST_TEXTS, *words])):
+    if not narrow(library, model, spec.tokenizer.functions()[0]([*SELF_TEST_TEXTS, *words])):
         raise ConversionFailed("it has no matrices that could be narrowed")
     try:
-        _keep_narrowed(model, folder)
+        _keep_narrowed(library, model, folder)
     except (OSError, RuntimeError) as error:  # a full or read-only disk: the next start makes it again
         logger.warning("the narrowed graph can't be kept in %s: %s", folder, error)
     return model
 
 
-def _keep_narrowed(model: Any, folder: Path) -> None:
+def _keep_narrowed(library: Any, model: Any, folder: Path) -> None:
     for leftover in folder.glob(f"{_NARROW}.*.part"):
         if time.time() - leftover.stat().st_mtime > _LEFT_OVER_S:
             shutil.rmtree(leftover, ignore_errors=True)
     aside = Path(tempfile.mkdtemp(dir=folder, prefix=f"{_NARROW}.", suffix=".part"))
     try:
-        _library().save_model(model, str(aside / _MODEL), compress_to_fp16=False)
+        library.save_model(model, str(aside / _MODEL), compress_to_fp16=False)
         with suppress(OSError):  # another process has just made the same one
             aside.rename(folder / _NARROW)
     finally:

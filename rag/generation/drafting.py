@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.domain.answer import PARAGRAPH
-from rag.domain.list_marks import without_list_marks
+from rag.domain.list_marks import BULLET, without_list_marks
 from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, sentence_start, unmarked, worded
 from rag.text.reasoning import REASONING
 from rag.text.sentences import Span
@@ -36,7 +36,7 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]|\(?[�
 _PERHAPS_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]?|\(?[가-하][.)]?|[①-⑳])?[ \t]*\Z")
 _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
-_BULLET = re.compile(r"\A[-*+•·▪※○●□■][ \t]+")
+_BULLET = re.compile(rf"\A{BULLET}")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _MARK_ENDS = ("]", "】", "］")

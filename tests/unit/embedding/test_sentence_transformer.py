@@ -366,7 +366,7 @@ def test_a_narrowed_graph_is_made_once(tmp_path: Path, monkeypatch: pytest.Monke
     for kept in tmp_path.glob("graph-*/int8"):
         shutil.rmtree(kept)
 
-    def full(model: Any, folder: Path) -> None:
+    def full(library: Any, model: Any, folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("rag.embedding.openvino_graph._keep_narrowed", full)
