@@ -15,6 +15,11 @@ from rag.domain.language import Language
 from rag.domain.provision import ProvisionMark
 from rag.text.grouping import grouped
 
+
+def go_on() -> None:
+    """Nobody to give way to."""
+
+
 TokenCounter = Callable[[Sequence[str]], list[int]]
 
 _BATCH_TEXTS = 512
@@ -33,6 +38,15 @@ class Budget:
     limit: int
     count: TokenCounter
 
+    def pausing(self, pause: Callable[[], None]) -> Budget:
+        """The same, which calls `pause` before it counts."""
+
+        def count(texts: Sequence[str]) -> list[int]:
+            pause()
+            return self.count(texts)
+
+        return Budget(self.limit, count)
+
 
 class Budgets(Protocol):
     """Looks up the budget of a language: the tokenizer is that of the embedder which will see the chunk."""
@@ -48,8 +62,14 @@ class Chunker(Protocol):
     def name(self) -> str:
         """Name and version, such as `structure/2`; part of every chunk id."""
 
-    def chunk(self, document: ParsedDocument, version_id: UUID, source_key: str) -> list[Chunk]:
-        """Chunks in document order. All text of all elements, white space aside, lies in a chunk or a heading path."""
+    def chunk(
+        self, document: ParsedDocument, version_id: UUID, source_key: str, pause: Callable[[], None] = go_on
+    ) -> list[Chunk]:
+        """Chunks in document order. All text of all elements, white space aside, lies in a chunk or a heading path.
+
+        Args:
+            pause: called between two pieces of work, for a book takes minutes; what it raises ends the work.
+        """
 
 
 @dataclass(frozen=True, slots=True)

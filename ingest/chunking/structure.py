@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import PurePosixPath
 from uuid import UUID
 
 from ingest.chunking.assembly import assembled
-from ingest.chunking.base import Block, Budgets, Room, Unit
+from ingest.chunking.base import Block, Budgets, Room, Unit, go_on
 from ingest.chunking.code import code_units
 from ingest.chunking.code_syntax import CodeChunker
 from ingest.chunking.packing import pack
@@ -43,14 +43,16 @@ class StructureChunker:
         self._merging = Merging(_SMALL, _TINY)
         self._code = CodeChunker(budgets)
 
-    def chunk(self, document: ParsedDocument, version_id: UUID, source_key: str) -> list[Chunk]:
-        """Chunks in document order, ordinals from 0."""
+    def chunk(
+        self, document: ParsedDocument, version_id: UUID, source_key: str, pause: Callable[[], None] = go_on
+    ) -> list[Chunk]:
+        """Chunks in document order, ordinals from 0; see `Chunker.chunk`."""
         if document.outline is not None:
             return self._code.chunk(document, version_id, source_key)
         recipe = f"{document.parser}+{self.name}"
         root = _root(document, source_key)
         chunks: list[Chunk] = []
-        for path, language, units in self._packed(document, root, source_key):
+        for path, language, units in self._packed(document, root, source_key, pause):
             ordinal = len(chunks)
             chunk = assembled(chunk_id(version_id, recipe, ordinal), ordinal, path, language, units)
             if chunk is not None:
@@ -58,12 +60,12 @@ class StructureChunker:
         return chunks
 
     def _packed(
-        self, document: ParsedDocument, root: str, source_key: str
+        self, document: ParsedDocument, root: str, source_key: str, pause: Callable[[], None]
     ) -> Iterator[tuple[tuple[str, ...], Language, list[Unit]]]:
         filled = (element for element in document.elements if element.text.strip())
         found = sections(annotated(filled, document.title))
         for language, run in groupby(found, key=_language):
-            budget = self._budgets(language)
+            budget = self._budgets(language).pausing(pause)
             [special] = budget.count([""])
             whole = Room(budget.limit, special, budget.count)
             for group in self._merging.groups((_sized(section, whole) for section in run), budget.limit):

@@ -22,6 +22,7 @@ from dbos import error as dbos_error
 from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
 from ingest.jobs.durable import AT_ONCE_S, UNHURRIED_S
 from ingest.jobs.programs import ProgramJobs
+from ingest.jobs.queue_looks import make_looks_cheap
 from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.migration import SHARE, Pace
@@ -126,7 +127,7 @@ class IngestJobs:
             # A connection to a file is alive, and a dozen queues look into it all the time.
             "db_engine_kwargs": {"pool_pre_ping": not self._settings.alone},
         }
-        DBOS(config=config)
+        instance = DBOS(config=config)
         self._register()
         if not self._settings.listen:
             DBOS.listen_queues([])
@@ -135,6 +136,7 @@ class IngestJobs:
             self._dispatcher = Dispatcher(self._pipeline.database, self, self._dispatch_settings())
             self._dispatcher.renew_lease()
         DBOS.launch()
+        make_looks_cheap(instance._sys_db)
         for lane, slots in self._dispatch_settings().slots.items():
             DBOS.register_queue(QUEUES[lane], worker_concurrency=slots, polling_interval_sec=_LOOK_S[lane])
         self.upkeep.register_queues()

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from ingest.chunking.base import Chunker
+from ingest.chunking.base import Chunker, go_on
 from ingest.parsing.read_so_far import ReadSoFar, is_long
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
@@ -101,10 +101,6 @@ class Interrupted(BaseException):
     """This process is about to end. No error: what is in work is resumed by the next one."""
 
 
-def _go_on() -> None:
-    """Nobody to give way to."""
-
-
 def _is_urgent(version: DocumentVersion) -> bool:
     """Whether somebody waits for it."""
     return version.priority == Priority.INTERACTIVE
@@ -131,7 +127,7 @@ class Pipeline:
     parse_concurrency: int = 2
     child_limits: ChildLimits = field(default_factory=ChildLimits)
     retries: RetryRule = field(default_factory=RetryRule)
-    give_way: Callable[[], None] = _go_on
+    give_way: Callable[[], None] = go_on
     stopping: threading.Event = field(default_factory=threading.Event)
     in_step: Callable[[], Sequence[LiveSpace]] | None = None
     flag_from: float = IngestSettings().injection_flag_from
@@ -366,7 +362,7 @@ class Pipeline:
         parsed = self._parsed(version.id)
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
-        chunks = self.chunker.chunk(parsed, version.id, source_key)
+        chunks = self.chunker.chunk(parsed, version.id, source_key, self.pause)
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
         examined = examine(self.database, version, chunks, read_anew=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import threading
 import time
@@ -13,6 +14,8 @@ from uuid import UUID
 
 import pytest
 from dbos import DBOS
+from dbos._dbos import _get_dbos_instance
+from sqlalchemy import event
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.default import DefaultDialect
 
@@ -98,6 +101,22 @@ def test_an_idle_service_looks_at_its_queues_seldom(service: Running) -> None:
     looks = {queue.name: 1 / queue.polling_interval_sec for queue in DBOS.list_queues()}
     assert {"ingest", "ingest_interactive", "ingest_long", "purge", "repositories", "spaces"} <= set(looks)
     assert sum(looks.values()) <= 50
+
+
+def test_a_look_into_an_empty_queue_asks_no_more_than_whether_it_is_empty(service: Running) -> None:
+    engine = _get_dbos_instance()._sys_db.engine
+    looks: collections.Counter[str] = collections.Counter()
+
+    def noted(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        looks.update(name for name in ("application_versions", "FROM queues", "workflow_status") if name in statement)
+
+    event.listen(engine, "before_cursor_execute", noted)
+    try:
+        eventually(lambda: looks["workflow_status"] > 40)  # about a second
+    finally:
+        event.remove(engine, "before_cursor_execute", noted)
+    assert looks["application_versions"] == 0
+    assert looks["FROM queues"] <= looks["workflow_status"] / 2
 
 
 def test_a_paused_collection_takes_uploads_and_begins_nothing(service: Running) -> None:

@@ -353,3 +353,15 @@ def test_sections_without_tokens_do_not_grow_into_one() -> None:
     blocks = [block for number in range(1000) for block in (heading(2, f"{number}"), prose("…"))]
     chunks = StructureChunker(Limit(40, lambda texts: [0] * len(texts))).chunk(document(*blocks), VERSION, "a.md")
     assert len(chunks) >= 1000 / 64
+
+
+def test_a_book_is_cut_with_pauses_and_what_a_pause_raises_ends_it() -> None:
+    book = document(*[prose("연차 휴가는 15일 이다.\n" * 60) for _ in range(2000)])
+    pauses = iter(range(3))
+
+    def pause() -> None:
+        if next(pauses, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        StructureChunker(Limit(40)).chunk(book, VERSION, "책.md", pause)

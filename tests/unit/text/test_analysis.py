@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kiwipiepy import Token
 
 from rag.text.analysis import BIGRAM_WEIGHT, Analyzer, term_weight
 from rag.text.identifiers import chunk_terms, identifier_terms
@@ -135,3 +137,19 @@ def test_identifier_terms_have_no_blanks_and_do_not_depend_on_case_or_place(text
 def test_camel_case_and_snake_case_are_the_same(parts: list[str]) -> None:
     camel = parts[0] + "".join(part.title() for part in parts[1:])
     assert sorted(chunk_terms(camel)) == sorted(chunk_terms("_".join(parts)))
+
+
+def test_a_syllable_without_an_end_is_not_weighed_up_by_kiwi(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_to_kiwi: list[str] = []
+    real = Analyzer._tokenize
+
+    def noted(self: Analyzer, texts: Sequence[str]) -> Iterable[Sequence[Token]]:
+        given_to_kiwi.extend(texts)
+        return real(self, texts)
+
+    monkeypatch.setattr(Analyzer, "_tokenize", noted)
+    terms = ANALYZER.terms("한도 규정 " + "가" * 5000 + " 결재")
+    assert {"한도", "규정", "결재"} <= terms.keys()
+    assert terms["2:가가"] == 4999 * BIGRAM_WEIGHT
+    assert [len(text) for text in given_to_kiwi] == [len("한도 규정 " + " 결재") + 32]
+    assert ANALYZER.terms("하" * 31 + "다") and given_to_kiwi[-1] == "하" * 31 + "다"
