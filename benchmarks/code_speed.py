@@ -34,6 +34,7 @@ from typing import Any
 
 import httpx
 
+from api.cli.looks import pause_after
 from ingest.connectors import git_contents, git_paths
 
 TABBY = 8.9
@@ -41,8 +42,6 @@ BAR = 50.0
 REINDEX_S = 3.0
 WHOLE_S = 60.0
 """For 10,000 files."""
-_LOOK_S = 0.25
-"""Between two looks of the client: each costs the service some milliseconds, and is part of what is measured."""
 MEMORY_MB = 1536.0
 _LEAST, _MOST = 700, 16_000
 """Bytes of the files that are taken: 6 KB on average."""
@@ -195,14 +194,15 @@ class Service:
         self._said(self.client.post(f"/api/v1/repositories/{repository}/sync"))
 
     def indexed(self, repository: str, commit: str) -> dict[str, Any]:
-        """The repository as soon as it is searchable at a commit."""
+        """The repository as soon as it is searchable at a commit, which is looked for as often as the command line does."""
+        since = time.monotonic()
         while True:
             now: dict[str, Any] = self._said(self.client.get(f"/api/v1/repositories/{repository}"))
             if now["commit"] == commit:
                 return now
             if now["failure"]:
                 raise RuntimeError(str(now["failure"]))
-            time.sleep(_LOOK_S)
+            time.sleep(pause_after(0.0, time.monotonic() - since))
 
     def finds(self, **asked: str) -> int:
         """How many places a search in the code answers with."""

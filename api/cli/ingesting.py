@@ -18,6 +18,7 @@ from rich.table import Table
 
 from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, said
+from api.cli.looks import pause_after
 from api.cli.terminal import shown
 from api.cli.texts import text
 
@@ -26,11 +27,6 @@ NEW_KIND = "documents"
 _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
 _STATUS_IDS = 500
-_POLL_S = 0.25
-"""Least pause between two looks."""
-_PAUSE = 9.0
-"""Pauses are this many times as long as a look took: to be asked about hundreds of files keeps the service from reading them."""
-_MOST_PAUSE_S = 5.0
 _RUNNING = ("queued", "running")
 
 
@@ -115,6 +111,7 @@ def ingest_files(
             outcomes += _upload(client, batch, collection, lane)
             progress.update(task, completed=len(outcomes))
         progress.update(task, completed=0, description=text("ingesting"))
+        waiting_since = time.monotonic()
         while True:
             began = time.monotonic()
             if not _refresh(client, outcomes, collection):
@@ -122,14 +119,10 @@ def ingest_files(
             finished = sum(item.state not in _RUNNING for item in outcomes)
             shown = f"{text('ingesting')}{_whereabouts(client, outcomes, collection)}"
             progress.update(task, completed=finished, total=len(outcomes), description=shown)
-            time.sleep(_pause_after(time.monotonic() - began))
+            now = time.monotonic()
+            time.sleep(pause_after(now - began, now - waiting_since))
         progress.update(task, completed=len(outcomes))
     return outcomes
-
-
-def _pause_after(look_s: float) -> float:
-    """Seconds until the next look, after one that took `look_s`."""
-    return min(max(_POLL_S, _PAUSE * look_s), _MOST_PAUSE_S)
 
 
 def _whereabouts(client: httpx.Client, outcomes: Sequence[FileOutcome], collection: str) -> str:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import httpx
 
 _ADDRESS = "/api/v1/repositories"
-_POLL_S = 0.25
 _WORKING = ("waiting", "fetching", "indexing")
 
 Named = Annotated[str, typer.Argument(help="Name or id of the repository.")]
@@ -228,6 +227,7 @@ def _followed(client: httpx.Client, identity: str) -> dict[str, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     from api.cli.connection import checked
+    from api.cli.looks import pause_after
 
     columns = (
         SpinnerColumn(),
@@ -238,12 +238,15 @@ def _followed(client: httpx.Client, identity: str) -> dict[str, Any]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
+        since = time.monotonic()
         while True:
+            began = time.monotonic()
             found: dict[str, Any] = checked(client.get(f"{_ADDRESS}/{identity}"))
             progress.update(task, description=found["state"], completed=found["done"], total=found["total"] or None)
             if found["state"] not in _WORKING and not found["looking"]:
                 return found
-            time.sleep(_POLL_S)
+            now = time.monotonic()
+            time.sleep(pause_after(now - began, now - since))
 
 
 def _end(found: Mapping[str, Any], as_json: bool) -> None:

@@ -204,7 +204,8 @@ class CodeLane:
         in_work: deque[tuple[list[Drafted], Future[list[CutFile | SeogoError]]]] = deque()
         group: list[Drafted] = []
         lanes = self._cutting.concurrency
-        with ThreadPoolExecutor(lanes, thread_name_prefix="cut") as pool:
+        # One more than children: it reads what one of them has made while the next batch is cut.
+        with ThreadPoolExecutor(lanes + 1, thread_name_prefix="cut") as pool:
             try:
                 for batch in self._batches(call, mirror, files):
                     sent = [BatchFile(item.source_key, item.content) for item in batch]
@@ -394,10 +395,10 @@ class CodeLane:
         for start in range(0, len(points), points_of.UPSERT_POINTS):
             target.index.upsert(points[start : start + points_of.UPSERT_POINTS])
             self._pipeline.pause()
-        for item in written:
-            found = target.index.count(item.version_id)
-            if found != len(item.chunks):
-                raise IndexWriteMismatch(found=found, expected=len(item.chunks))
+        if written:
+            found = target.index.count(*(item.version_id for item in written))
+            if found != len(points):
+                raise IndexWriteMismatch(found=found, expected=len(points))
 
     def _settle(self, call: _Call, version_ids: Sequence[UUID]) -> None:
         """Make good what changed on record while points were written, and take from the index what answers no longer."""

@@ -183,8 +183,8 @@ class VectorIndex(Protocol):
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` in place of those that the points of a version have, archived or not; repeating is safe."""
 
-    def count(self, version_id: UUID | None = None) -> int:
-        """Exact number of points, of one version or of all."""
+    def count(self, *version_ids: UUID) -> int:
+        """Exact number of points of these versions; of all where none is named."""
 
     def search(
         self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None

@@ -142,11 +142,11 @@ class EdgeIndex:
         of_version = field_is_any_of(VERSION, [str(version_id)])
         self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, {LABELS: list(labels)}), 1)
 
-    def count(self, version_id: UUID | None = None) -> int:
-        """Exact number of points, of one version or of all."""
+    def count(self, *version_ids: UUID) -> int:
+        """Exact number of points of these versions; of all where none is named."""
         import qdrant_edge
 
-        condition = None if version_id is None else field_is_any_of(VERSION, [str(version_id)])
+        condition = field_is_any_of(VERSION, list(map(str, version_ids))) if version_ids else None
         with self._engine() as shard:
             return shard.count(qdrant_edge.CountRequest(exact=True, filter=condition))
 

@@ -31,8 +31,8 @@ class IndexWriter(Protocol):
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""
 
-    def count(self, version_id: UUID | None = None) -> int:
-        """Exact number of points, of one version or of all."""
+    def count(self, *version_ids: UUID) -> int:
+        """Exact number of points of these versions; of all where none is named."""
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id)."""
@@ -77,11 +77,11 @@ class IndexesInStep:
         for index in self._targets():
             index.relabel(version_id, labels)
 
-    def count(self, version_id: UUID | None = None) -> int:
-        """Points in the current index; those of one version in all of them together, so that zero means gone."""
-        if version_id is None:
+    def count(self, *version_ids: UUID) -> int:
+        """Points in the current index; those of named versions in all of them together, so that zero means gone."""
+        if not version_ids:
             return self._targets()[0].count()
-        return sum(index.count(version_id) for index in self._targets())
+        return sum(index.count(*version_ids) for index in self._targets())
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id) of the current index."""

@@ -104,12 +104,12 @@ class MemoryIndex:
         with self._open():
             self._set_payload(version_id, {LABELS: list(labels)})
 
-    def count(self, version_id: UUID | None = None) -> int:
-        """Exact number of points, of one version or of all."""
+    def count(self, *version_ids: UUID) -> int:
+        """Exact number of points of these versions; of all where none is named."""
         with self._open():
-            if version_id is None:
+            if not version_ids:
                 return len(self._points)
-            return sum(point.version_id == version_id for point in self._points.values())
+            return sum(point.version_id in version_ids for point in self._points.values())
 
     def search(
         self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None

@@ -113,9 +113,9 @@ class QdrantIndex:
         """Put `labels` on every point of a version."""
         self._set_payload(field_is_any_of(VERSION, [str(version_id)]), {LABELS: list(labels)})
 
-    def count(self, version_id: UUID | None = None) -> int:
-        """Exact number of points, of one version or of all."""
-        condition = None if version_id is None else field_is_any_of(VERSION, [str(version_id)])
+    def count(self, *version_ids: UUID) -> int:
+        """Exact number of points of these versions; of all where none is named."""
+        condition = field_is_any_of(VERSION, list(map(str, version_ids))) if version_ids else None
         return self._run(lambda client: client.count(self._collection, count_filter=condition, exact=True).count)
 
     def search(

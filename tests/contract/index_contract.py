@@ -189,6 +189,7 @@ class IndexContract:
         index.upsert([point(number, version=1 + number % 3) for number in range(1, 701)])
         assert index.count() == 700
         assert [index.count(UUID(int=version)) for version in (1, 2, 3, 4)] == [233, 234, 233, 0]
+        assert index.count(UUID(int=1), UUID(int=3), UUID(int=4)) == 466
 
     def test_deletes_versions(self, index: VectorIndex) -> None:
         index.upsert([point(number, {7: 1.0}, dense(1), version=number % 3) for number in range(1, 31)])

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.cli.ingesting import _pause_after, stage_of
+from api.cli.ingesting import stage_of
+from api.cli.looks import pause_after
 from api.cli.queueing import described
 
 
@@ -31,6 +32,12 @@ def test_all_files_are_at_a_page() -> None:
 
 
 def test_a_service_that_takes_long_to_say_is_asked_less_often_but_not_for_ever() -> None:
-    assert _pause_after(0.001) == 0.25
-    assert 0.5 < _pause_after(0.1) < 1.0
-    assert _pause_after(60.0) == 5.0
+    assert pause_after(0.001, 1.0) == 0.25
+    assert 0.5 < pause_after(0.1, 1.0) < 1.0
+    assert pause_after(60.0, 60.0) == 5.0
+
+
+def test_who_has_waited_long_is_told_a_little_later_and_its_bar_still_moves() -> None:
+    assert pause_after(0.001, 10.0) == 0.25
+    assert pause_after(0.001, 60.0) == 1.0
+    assert pause_after(0.001, 3600.0) == 2.0
