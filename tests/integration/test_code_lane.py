@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from ingest.chunking.code_syntax import CodeChunker
 from ingest.parsing.sandbox import ParseLimits
-from ingest.pipeline import code_filling, fault_points, maintenance
+from ingest.pipeline import code_filling, code_sandbox, fault_points, maintenance
 from ingest.pipeline.code_batch import BatchFile
 from ingest.pipeline.code_cutting import CutFile, CutRules, Screening
 from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
 from ingest.pipeline.code_sandbox import CodeSandbox
 from rag.domain.access import GivenRule
 from rag.domain.document import chunk_id
-from rag.domain.errors import ParseLimitExceeded
+from rag.domain.errors import ParseLimitExceeded, SeogoError
 from rag.domain.language import CollectionKind
 from rag.domain.personal_data import PrivacyPolicy
 from rag.store.chunk import ChunkRow
@@ -335,6 +336,24 @@ def test_children_are_made_ready_before_the_first_file_comes() -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     sandbox.get_ready()  # closed: nothing comes of it, and nobody is told
+
+
+def test_the_next_batch_is_cut_while_the_answers_of_one_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    screening = Screening(PrivacyPolicy(), CollectionKind.CODE)
+    read, answered = code_sandbox._answers, threading.Event()
+
+    def reading(files: Sequence[BatchFile], payloads: Sequence[memoryview]) -> list[CutFile | SeogoError]:
+        if files[0].source_key == "r/first.py":
+            assert answered.wait(60), "the second batch had no child while the first one's answers were read"
+        found = read(files, payloads)
+        answered.set()
+        return found
+
+    monkeypatch.setattr(code_sandbox, "_answers", reading)
+    with CodeSandbox(CutRules, concurrency=1) as sandbox, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(sandbox.cut, screening, [BatchFile("r/first.py", LOGIN.encode())])
+        second = pool.submit(sandbox.cut, screening, [BatchFile("r/second.py", GATEWAY.encode())])
+        assert all(isinstance(cut, CutFile) for future in (first, second) for cut in future.result())
 
 
 def test_a_file_that_no_child_survives_costs_itself_alone() -> None:
