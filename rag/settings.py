@@ -173,6 +173,13 @@ class ServedModel(Section):
     first_token_unseen_s: float = Field(
         20.0, gt=0, le=3600, description="the same for an answer from passages that is not streamed, where it is less"
     )
+    headers_s: float | None = Field(
+        None,
+        gt=0,
+        le=3600,
+        description="longest wait for the headers of a response, where another replica can take it or nobody sees a stream; "
+        "none means 3.5 for engines that send them before the first token (vLLM), and no limit for others",
+    )
     silence_s: float = Field(30.0, gt=0, le=3600, description="longest pause between two tokens")
     total_s: float = Field(900.0, gt=0, le=86_400, description="longest generation")
     tries: int = Field(3, ge=1, le=10, description="of a generation of which no token has come")

@@ -215,6 +215,22 @@ def test_who_sees_nothing_before_the_end_waits_less(service: Running, caller: Ca
         assert error.get("passages") or error["results"]
 
 
+@pytest.mark.parametrize("path", [*SURFACES, "/tools/ask"])
+def test_an_engine_of_which_nothing_comes_at_all_is_an_error_within_five_seconds(
+    service: Running, caller: Caller, path: str
+) -> None:
+    with engine_server(never) as stub:
+        asked = Caller(asking(service, stub.url, patient=True), caller.headers)
+        start = time.monotonic()
+        reply = asked.post(path, json=SURFACES.get(path, {"question": QUESTION}))
+        # With the settings as they are shipped, which give it 20 s where headers come; 3.5 s and the search on an idle machine.
+        assert time.monotonic() - start < SOON_S + 2
+        assert reply.status_code == 504
+        error = reply.json().get("error", reply.json())
+        assert error["code"] == "model_timeout"
+        assert error.get("passages") or error["results"]
+
+
 def test_what_an_error_tells_of_is_on_the_trail(service: Running, caller: Caller) -> None:
     with engine_server(never) as stub:
         asked = Caller(asking(service, stub.url, first_token_unseen_s=0.5), caller.headers)

@@ -440,3 +440,67 @@ def test_where_others_are_short_waits_that_were_in_vain_count_too() -> None:
         for _ in range(12):
             assert answered_by(engine, UNSEEN) == f"{well.url}/v1"
         assert len(hung.exchanges) == 3  # 0.3 of what opens the breaker each, rounded up to two of five
+
+
+async def headless(exchange: Exchange) -> None:
+    await asyncio.sleep(LONG)
+
+
+def after(seconds: float, *, headed: bool) -> Behaviour:
+    """An engine that takes its time to the first token, its headers before that or with it."""
+
+    async def behave(exchange: Exchange) -> None:
+        if headed:
+            await exchange.head()
+        await asyncio.sleep(seconds)
+        if not headed:
+            await exchange.head()
+        await exchange.say("예")
+
+    return behave
+
+
+def test_an_engine_of_which_not_even_headers_come_is_given_up_soon_by_who_sees_nothing() -> None:
+    with engines(headless) as (stub,):
+        engine = opened(stub.url)
+        for _ in range(2):
+            start = time.monotonic()
+            with pytest.raises(ModelTimeout):
+                answered_by(engine, UNSEEN)
+            assert time.monotonic() - start < 5.0, "with the settings as they are shipped, which are 3.5 s and 20 s"
+        start = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            answered_by(engine)
+        assert time.monotonic() - start < 0.5, "who asks now is told at once"
+        assert len(stub.exchanges) == 2
+
+
+def test_headers_before_the_first_token_show_that_the_engine_is_at_work() -> None:
+    with engines(after(1.0, headed=True)) as (stub,):
+        assert answered_by(opened(stub.url, headers_s=0.3), UNSEEN) == f"{stub.url}/v1"
+
+
+@pytest.mark.parametrize("engine", ["sglang", "llamacpp", "ollama", "openai"])
+def test_engines_that_send_headers_with_the_first_token_have_the_time_for_that(engine: str) -> None:
+    with engines(after(4.5, headed=False)) as (stub,):
+        assert answered_by(opened(stub.url, engine=engine), UNSEEN) == f"{stub.url}/v1"
+
+
+def test_who_streams_from_the_only_replica_waits_for_headers_as_for_the_first_token() -> None:
+    with engines(after(1.0, headed=False)) as (stub,):
+        assert answered_by(opened(stub.url, headers_s=0.3)) == f"{stub.url}/v1"
+    with engines(after(1.0, headed=False), after(1.0, headed=False)) as stubs:
+        engine = opened(*(stub.url for stub in stubs), headers_s=0.3)
+        assert answered_by(engine).startswith("http"), "the last that can be asked is waited for"
+        assert [len(stub.exchanges) for stub in stubs] == [1, 1]
+
+
+@pytest.mark.parametrize("call", [CALL, UNSEEN], ids=["streamed", "unseen"])
+def test_a_replica_of_which_no_headers_come_gives_way_to_another(call: EngineCall) -> None:
+    with engines(headless, headless, saying("예")) as (hung, other, well):
+        engine = opened(hung.url, other.url, well.url, headers_s=0.4)
+        for _ in range(9):
+            start = time.monotonic()
+            assert answered_by(engine, call) == f"{well.url}/v1"
+            assert time.monotonic() - start < 3.0
+        assert len(hung.exchanges) + len(other.exchanges) <= 10, "five failures close a replica"
