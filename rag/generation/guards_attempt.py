@@ -275,7 +275,7 @@ class Attempt:
         return self._rest()
 
     def _is_short_and_foreign(self) -> bool:
-        """Whether a first answer was over before it was long enough to be stopped. A second one like it goes out: it may be right."""
+        """Whether a first answer was over before it was long enough to be stopped; a second one like it goes out."""
         return (
             not (self.retried or self.is_out or self._called)
             and self._language is not None
