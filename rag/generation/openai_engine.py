@@ -123,7 +123,9 @@ class OpenAiEngine:
 
     def _patience_for(self, call: EngineCall) -> Patience:
         served = self._served
-        first_token_s = min(served.first_token_s, served.first_token_unseen_s) if call.unseen else served.first_token_s
+        first_token_s = served.first_token_s
+        if call.unseen_since is not None:
+            first_token_s = min(first_token_s, served.first_token_unseen_s)
         own = Patience(served.queue_s, first_token_s, served.total_s)
         return own if call.patience is None else own.at_least(call.patience)
 
@@ -133,7 +135,8 @@ class OpenAiEngine:
         """The answer of the first replica that gives one, its first events read."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         last_try = min(start + _RETRY_WITHIN_S, end)
-        headed = start + self._headers_s if call.unseen else math.inf
+        # A search may itself have waited for a model: its reader's 5 s began before that.
+        headed = math.inf if call.unseen_since is None else call.unseen_since + self._headers_s
         waits = Waits(patience.first_token_s, end, headed, self._headers_s)
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):

@@ -48,7 +48,7 @@ class Repeating:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         text = ""
         messages = [{"role": "user", "content": request.question}]
-        call = EngineCall(messages, tenant=request.tenant, unseen=request.unseen)
+        call = EngineCall(messages, tenant=request.tenant, unseen_since=request.unseen_since)
         async with aclosing(self._engine.stream(call)) as stream:
             async for event in stream:
                 text += event.text if isinstance(event, TextDelta) else ""
