@@ -8,7 +8,7 @@ HELP: dict[str, str] = {
         "명세에 맞는 프로그램을 모델이 쓰게 합니다. 실패했거나 문법이 깨진 파일이 있으면 종료 코드가 1입니다."
     ),
     "File with the specification, in UTF-8.": "명세 파일(UTF-8)",
-    "Collection of code; may be repeated.": "코드 컬렉션. 여러 번 쓸 수 있습니다.",
+    "Repository, or collection of code; may be repeated.": "저장소 또는 코드 컬렉션. 여러 번 쓸 수 있습니다.",
     "Folder for the files; made when missing.": "파일을 둘 폴더. 없으면 만듭니다.",
     "Write over files that exist.": "이미 있는 파일을 덮어씁니다.",
     "None takes the first line of the specification.": "제목. 생략하면 명세의 첫 줄을 씁니다.",
