@@ -582,6 +582,25 @@ def test_a_contradiction_that_the_answer_shows_is_only_noted() -> None:
     assert ("contradiction", "[1] [2]") in notes(found)
 
 
+@pytest.mark.parametrize("cites", [(0, 1), (1, 0)])
+def test_a_document_that_says_otherwise_is_no_source_of_the_sentence(cites: tuple[int, ...]) -> None:
+    """A model that cites both documents for the value of one: the other is shown beside it with its own."""
+    found = settled([NEW, OTHER], [Draft(text="국내 출장의 숙박비 한도는 1박에 9만원입니다.", cites=cites)])
+    first, second = (item for item in found if isinstance(item, Sentence))
+    assert first.support is Support.SUPPORTED
+    assert [item.passage for item in first.citations] == [NEW]
+    assert [item.passage for item in second.citations] == [OTHER] and second.text == OTHER.chunk.text
+    assert ("contradiction", "[1] [2]") in notes(found)
+    assert ("removed", "1 citation: says otherwise") in notes(found)
+
+
+@pytest.mark.parametrize("other", [AGREEING, replace(OTHER, source=NEW.source)], ids=["agrees", "same document"])
+def test_documents_that_say_the_same_are_both_cited(other: Passage) -> None:
+    found = settled([NEW, other], [Draft(text="국내 출장의 숙박비 한도는 1박에 9만원입니다.", cites=(0, 1))])
+    [sentence] = [item for item in found if isinstance(item, Sentence)]
+    assert len(sentence.citations) == 2
+
+
 @pytest.mark.parametrize("other", [AGREEING, UNLIKE, replace(OTHER, source=NEW.source)])
 def test_what_agrees_or_is_about_something_else_contradicts_nothing(other: Passage) -> None:
     found = settled([NEW, other], [Draft(text="국내 출장의 숙박비 한도는 1박에 9만원입니다.", cites=(0,))])
