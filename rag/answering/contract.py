@@ -368,7 +368,7 @@ class _Lane:
                 else None
             )
             number = self._book.number_of(conflict.index)
-            if number is not None:
+            if number is not None and Note("contradiction", f"[{number}] [{own}]") not in events:  # both may be cited
                 events.append(Note("contradiction", f"[{own}] [{number}]"))
             if other is not None:
                 events.append(other)
