@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, squeeze, units_of, weights_for, word_share
 from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_code import code_names, missing_code, telling_lines
-from rag.answering.contract_conflicts import Conflict, agreeing, conflicts_of
+from rag.answering.contract_conflicts import CONTRADICTION, Conflict, agreeing, conflicts_of
 from rag.answering.contract_problems import REMOVED, UNSUPPORTED, Problem, ProblemKind
 from rag.answering.contract_repairs import ReadAhead, Repairs, Said
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
@@ -368,8 +368,8 @@ class _Lane:
                 else None
             )
             number = self._book.number_of(conflict.index)
-            if number is not None and Note("contradiction", f"[{number}] [{own}]") not in events:  # both may be cited
-                events.append(Note("contradiction", f"[{own}] [{number}]"))
+            if number is not None and Note(CONTRADICTION, f"[{number}] [{own}]") not in events:  # both may be cited
+                events.append(Note(CONTRADICTION, f"[{own}] [{number}]"))
             if other is not None:
                 events.append(other)
         return events

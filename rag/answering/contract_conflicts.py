@@ -11,6 +11,8 @@ from rag.domain.answer import Citation, Sentence
 from rag.domain.facts import Fact, FactKind
 from rag.domain.passage import Passage
 
+CONTRADICTION = "contradiction"
+"""Kind of the note that two documents that an answer shows say otherwise."""
 _SAME_WORDS = 0.75
 """Share of the content words of each that the other statement, with its headings, must hold."""
 _MIN_WORDS = 2
