@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rag.settings_identity import IdentitySettings
 from rag.settings_repositories import RepositorySettings
@@ -173,6 +173,13 @@ class ServedModel(Section):
     first_token_unseen_s: float = Field(
         20.0, gt=0, le=3600, description="the same for an answer from passages that is not streamed, where it is less"
     )
+    headers_s: float | None = Field(
+        None,
+        gt=0,
+        le=3600,
+        description="longest wait for the headers of a response, where another replica can take it or nobody sees a stream; "
+        "none means 3.5 for engines that send them before the first token (vLLM), and no limit for others",
+    )
     silence_s: float = Field(30.0, gt=0, le=3600, description="longest pause between two tokens")
     total_s: float = Field(900.0, gt=0, le=86_400, description="longest generation")
     tries: int = Field(3, ge=1, le=10, description="of a generation of which no token has come")
@@ -180,6 +187,15 @@ class ServedModel(Section):
 
 JobKind = Literal["interactive", "precise", "long_context", "code", "batch"]
 """What a generation is for; the router chooses a model by it."""
+
+
+def _switched(value: object) -> object:
+    """YAML reads a bare `on` or `off` as a boolean."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Thinking = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switched)]
+"""Whether a model reasons before it writes, where a request leaves it open."""
 
 
 class GenerationSettings(Section):
@@ -190,8 +206,11 @@ class GenerationSettings(Section):
     aliases: dict[str, str] = Field(
         default_factory=dict, description="moving names, such as HCP-LLM-Latest, and the model that each stands for"
     )
-    thinking: Literal["auto", "on", "off"] = Field(
+    thinking: Thinking = Field(
         "auto", description="auto: grounded answers think only where the question takes several steps"
+    )
+    job_thinking: dict[JobKind, Thinking] = Field(
+        default_factory=dict, description="the same by class of job, before what is set for all"
     )
     max_answer_tokens: int = Field(1500, ge=16, le=100_000, description="longest grounded answer, without reasoning")
     repairs: int = Field(1, ge=0, le=3, description="times that a sentence that does not hold is written anew")

@@ -28,7 +28,7 @@ _POLL_S = 0.5
 def code_generate(
     context: typer.Context,
     spec: Annotated[Path, typer.Option("--spec", help="File with the specification, in UTF-8.")],
-    repo: Annotated[list[str], typer.Option("--repo", help="Collection of code; may be repeated.")],
+    repo: Annotated[list[str], typer.Option("--repo", help="Repository, or collection of code; may be repeated.")],
     output: OutputOption = None,
     force: ForceOption = False,
     title: Annotated[str, typer.Option(help="None takes the first line of the specification.")] = "",
@@ -47,7 +47,8 @@ def code_generate(
             specification = spec.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandFailed(f"{spec}: {error}") from error
-        body: dict[str, Any] = {"specification": specification, "repositories": repo, "title": title, "model": model}
+        meant = collections_meant(client, repo)
+        body: dict[str, Any] = {"specification": specification, "repositories": meant, "title": title, "model": model}
         found = checked(client.post(_ADDRESS, json={**body, "thinking": thinking}))
         if not wait:
             print_json(found) if as_json else typer.echo(found["id"])
@@ -60,6 +61,17 @@ def code_generate(
         print_json(put_out(manifest)) if as_json else _show(heard(manifest))
         if any(item["syntax"] == "error" for item in manifest["files"]):
             raise typer.Exit(1)
+
+
+def collections_meant(client: httpx.Client, names: list[str]) -> list[str]:
+    """The collections of code behind names: that of a repository stands for the collection it lies in, which is read whole."""
+    from api.cli.connection import checked
+
+    known = {item["name"]: item["collection"] for item in checked(client.get("/api/v1/repositories"))["repositories"]}
+    if not known.keys() & set(names):
+        return names
+    collections = {item["name"] for item in checked(client.get("/api/v1/collections"))["collections"]}
+    return list(dict.fromkeys(name if name in collections else known.get(name, name) for name in names))
 
 
 @code_app.command("list")

@@ -180,11 +180,8 @@ def print_answer(
                 case "waiting":
                     console.print(escape(data["message"]), style="dim", highlight=False)
                     found.show()
-                case "note" if data["kind"] == "step":
-                    console.print(escape(data["detail"]), style="dim", highlight=False)
-                case "note" if data["kind"] == "section_truncated":
-                    cut = text("section_cut").format(heading=data["detail"])
-                    console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
+                case "note":
+                    _print_note(data, console)
                 case "sentence":
                     _print_rendered(data["rendered"], console)
                     note_places(places, data["citations"])
@@ -219,6 +216,18 @@ class _Found:
         for found in new:
             self._console.print(escape(found), style="cyan", highlight=False)
         self._shown.update(new)
+
+
+def _print_note(note: Mapping[str, Any], console: Console) -> None:
+    """Print the notes that a reader needs beside the answer."""
+    match note["kind"]:
+        case "step":
+            console.print(escape(note["detail"]), style="dim", highlight=False)
+        case "section_truncated":
+            cut = text("section_cut").format(heading=note["detail"])
+            console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
+        case "contradiction":
+            console.print(f"\n\n{text('disagree')}: {escape(note['detail'])}", style="yellow", highlight=False)
 
 
 def _print_rendered(rendered: str, console: Console) -> None:

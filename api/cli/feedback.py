@@ -54,6 +54,8 @@ def feedback_export(
     """Write answered questions as a sheet that `seogo eval` reads: the question, and the document and words cited first.
 
     Answers that people found good are marked as reviewed. The others wait for a reviewer, with the corrected answer beside.
+
+    Refusals that were wrong are there too, without a document.
     """
     from api.cli.connection import connect, reporting_failures
     from api.cli.texts import text, ui_language
@@ -67,29 +69,38 @@ def feedback_export(
 
 
 def question_rows(items: Iterator[Mapping[str, Any]], yes: str) -> list[dict[str, str]]:
-    """One row per answer that still has its question and a citation; of several opinions on one answer, a bad one counts."""
+    """One row per answer that still has its question; of several opinions on one answer, a bad one counts.
+
+    A refusal that somebody found wrong has no document yet: that is for its reviewer. One that was right is no question.
+    """
     rows: dict[str, dict[str, str]] = {}
     for item in items:
         given, answer = item["feedback"], item["answer"]
-        if not answer["question"] or not answer["citations"]:
+        if not answer["question"] or not (answer["citations"] or given["rating"] != "up"):
             continue
-        cited = answer["citations"][0]
-        row = rows.setdefault(
-            answer["id"],
-            {
-                "question": answer["question"],
-                "document": cited["source_key"],
-                "quote": cited["quote"],
-                "collection": cited["collection"],
-                "note": "",
-                "reviewed": yes,
-            },
-        )
+        row = rows.setdefault(answer["id"], _row(answer, yes))
         if given["rating"] != "up":
             row["reviewed"] = ""
-        said = [given["comment"], given["corrected_answer"]]
-        row["note"] = "\n".join(part for part in (row["note"], *said) if part)
+        row["answer"] = _with(row["answer"], " ".join(given["corrected_answer"].split()))
+        row["note"] = _with(row["note"], given["comment"])
     return list(rows.values())
+
+
+def _row(answer: Mapping[str, Any], yes: str) -> dict[str, str]:
+    cited = answer["citations"][0] if answer["citations"] else {"source_key": "", "quote": "", "collection": ""}
+    return {
+        "question": answer["question"],
+        "document": cited["source_key"],
+        "quote": cited["quote"],
+        "answer": "",
+        "collection": cited["collection"],
+        "note": "",
+        "reviewed": yes if answer["citations"] else "",
+    }
+
+
+def _with(cell: str, line: str) -> str:
+    return "\n".join(part for part in (cell, line) if part)
 
 
 def _all_of(client: Any, reason: str, rating: str | None, since: str | None) -> Iterator[dict[str, Any]]:

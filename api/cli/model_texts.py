@@ -58,6 +58,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "카탈로그에 {name} 모델이 없습니다. 목록: `seogo models list`",
         "There is no {name}; see `seogo models list`.",
     ),
+    "adapter_left_out": (
+        "설정에 있는 어댑터 {adapter}이(가) 빠졌습니다. --lora {adapter}=경로를 주세요.",
+        "The settings name the adapter {adapter}, which is left out: give --lora {adapter}=path.",
+    ),
+    "configured_as": (
+        "설정에서는 {entry}을(를) {name}(이)라고 부릅니다. 그 이름으로 제공하려면 `seogo models launch {name}`",
+        "The settings call {entry} {name}: `seogo models launch {name}` serves it under that name.",
+    ),
     "missing_weights": ("{path}이(가) 없습니다.", "{path} is not there."),
     "missing_program": ("{name}을(를) 찾을 수 없습니다.", "{name} is not found."),
     "cuda": (

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from api.cli.options import Options
     from rag.generation.catalogue import Catalogue, Resolved
     from rag.generation.catalogue_entry import Entry
-    from rag.generation.catalogue_plan import Launch, LaunchOptions
-    from rag.settings import GenerationSettings
+    from rag.generation.catalogue_plan import Launch, LaunchOptions, ServingEngine
+    from rag.settings import GenerationSettings, ServedModel
 
 models_app = typer.Typer(help="Models: list, show, launch, check.", no_args_is_help=True)
 
@@ -66,11 +68,14 @@ def models_show(context: typer.Context, name: NameArgument, as_json: JsonOption 
 def models_launch(
     context: typer.Context,
     name: NameArgument,
-    engine: Annotated[Literal["vllm", "llamacpp", "sglang", "ollama"], typer.Option(help="What serves it.")] = "vllm",
+    engine: Annotated[
+        Literal["vllm", "llamacpp", "sglang", "ollama"] | None,
+        typer.Option(help="What serves it; as in the settings, else vllm."),
+    ] = None,
     quantisation: QuantisationOption = None,
     gpus: Annotated[int, typer.Option(min=1, max=64, help="GPUs that it is spread over.")] = 1,
     context_tokens: Annotated[
-        int | None, typer.Option("--context", min=512, help="Tokens; the native context when left out.")
+        int | None, typer.Option("--context", min=512, help="Tokens; as in the settings, else the native context.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port to listen on.")] = None,
@@ -79,7 +84,9 @@ def models_launch(
     model_folder: Annotated[
         Path | None, typer.Option(help="Folder of the weights, or a GGUF file; /models/… when left out.")
     ] = None,
-    served_name: Annotated[str, typer.Option(help="What requests call it; its own name when left out.")] = "",
+    served_name: Annotated[
+        str, typer.Option(help="What requests call it; as in the settings, else its own name.")
+    ] = "",
     licence_exception: ExceptionOption = "",
     run: Annotated[bool, typer.Option("--run", help="Run the command in the place of this one.")] = False,
     as_json: JsonOption = False,
@@ -94,23 +101,25 @@ def models_launch(
         settings, catalogue = _generation(context.obj), load_catalogue()
         found = _resolved(name, catalogue, settings)
         refused = _refused_cuda(found.entry)
+        served = _served(name, settings)
         options = LaunchOptions(
-            engine=engine,
+            engine=engine or _engine_of(served),
             quantisation=_quantisation(quantisation),
             gpus=gpus,
-            context=context_tokens,
+            context=context_tokens or (served.context_tokens if served is not None else None),
             host=host,
             port=port,
             lora=_adapters(lora or []),
             yarn=yarn,
             model_folder=model_folder,
-            served_name=served_name,
-            licence_exception=licence_exception,
+            served_name=served_name or ((served.served_as or served.name) if served is not None else ""),
+            licence_exception=licence_exception or (served.licence_exception if served is not None else ""),
             bf16_cache=bool(refused),
             language=ui_language(),
         )
         launch = render(found.entry, options)
-        _print_launch(found, launch, options, refused, as_json)
+        also = [*_left_out(served, options), *_other_names(found, served, catalogue, settings, options)]
+        _print_launch(found, launch, options, refused, also, as_json)
         if run:
             _run(found.entry, launch, refused)
 
@@ -169,6 +178,45 @@ def _resolved(name: str, catalogue: Catalogue, settings: GenerationSettings) -> 
     raise CommandFailed(text("moving" if target in catalogue.moving else "unknown", name=target))
 
 
+def _served(name: str, settings: GenerationSettings) -> ServedModel | None:
+    """The model of the settings that goes by this name, or by an alias of it: what its engine is asked for stands there."""
+    from rag.generation.catalogue import followed
+
+    target = followed(name, settings.aliases)
+    return next((one for one in settings.models if one.name == target), None)
+
+
+def _engine_of(served: ServedModel | None) -> ServingEngine:
+    return "vllm" if served is None or served.engine == "openai" else served.engine
+
+
+def _left_out(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:
+    """What the settings ask of the engine and the command does not give: nobody else knows where adapters lie."""
+    from api.cli.model_texts import text
+
+    for adapter in served.adapters if served is not None and options.engine in ("vllm", "sglang") else ():
+        if adapter not in options.lora:
+            yield text("adapter_left_out", adapter=adapter)
+
+
+def _other_names(
+    found: Resolved,
+    served: ServedModel | None,
+    catalogue: Catalogue,
+    settings: GenerationSettings,
+    options: LaunchOptions,
+) -> Iterator[str]:
+    """That the settings call it otherwise, where it is launched under its name in the catalogue."""
+    from api.cli.model_texts import text
+    from api.cli.model_view import configured_as
+
+    names = configured_as(found.entry, catalogue, settings) if served is None else ()
+    wanted = {one.name: one.served_as or one.name for one in settings.models if one.name in names}
+    if (options.served_name or found.entry.name) not in wanted.values():
+        for name in wanted:
+            yield text("configured_as", name=name, entry=found.entry.name)
+
+
 def _quantisation(given: str | None) -> Any:
     """One of the catalogue's number formats, whatever its capitals.
 
@@ -213,11 +261,13 @@ def _refused_cuda(entry: Entry) -> str:
     return ", ".join(str(cuda) for cuda in installed_cuda() if cuda.refused)
 
 
-def _print_launch(found: Resolved, launch: Launch, options: LaunchOptions, refused: str, as_json: bool) -> None:
+def _print_launch(
+    found: Resolved, launch: Launch, options: LaunchOptions, refused: str, also: list[str], as_json: bool
+) -> None:
     from api.cli.commands import print_json
     from api.cli.model_texts import text
 
-    notes = list(launch.notes)
+    notes = [*launch.notes, *also]
     if refused and launch.engine == "llamacpp":
         notes.append(text("cuda_noted", found=refused))
     elif refused:

@@ -71,6 +71,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "sources": ("출처", "Sources"),
     "found": ("찾은 문단", "Found"),
     "section_cut": ("‘{heading}’ 절은 길이 한도에서 끊겼습니다.", "The section ‘{heading}’ ended at its longest."),
+    "disagree": ("⚠ 문서끼리 내용이 다릅니다", "⚠ The documents disagree"),
     "question": ("질문", "Question"),
     "nothing": ("찾은 문단이 없습니다.", "Nothing was found."),
     "admin_key": (

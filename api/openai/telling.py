@@ -13,6 +13,7 @@ from api.deps import Caller, base_url
 from api.errors import may_tell, named_language
 from api.openai.questions import Put
 from api.schemas.search import found_out
+from rag.answering.contract_conflicts import CONTRADICTION
 from rag.answering.log import Recording
 from rag.answering.report import SECTION_TRUNCATED, SOURCE
 from rag.answering.waiting import SLOW
@@ -90,7 +91,7 @@ class Telling:
             self._cut.append(note.detail)
         elif note.kind == SOURCE:
             self._sources.append(note.detail)
-        elif note.kind == "contradiction":
+        elif note.kind == CONTRADICTION:
             self._disagreeing.append(tuple(int(number) for number in _MARK.findall(note.detail)))
 
     def refused(self) -> None:

@@ -22,6 +22,7 @@ from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut, found_out
 from api.streaming import DOCUMENTED, GONE, event, started, while_connected
 from rag.access.policy import Action
+from rag.answering.contract_conflicts import CONTRADICTION
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
 from rag.answering.report import SECTION, SECTION_TRUNCATED, SOURCE, STEP
@@ -158,7 +159,7 @@ async def _events(
                     notes.append(NoteOut.of(item).model_dump())
                     if item.kind == SLOW:
                         yield event({"code": SLOW, "message": waiting_for(SLOW, caller.language)}, "waiting")
-                    elif item.kind in (STEP, SECTION, SECTION_TRUNCATED):
+                    elif item.kind in (STEP, SECTION, SECTION_TRUNCATED, CONTRADICTION):
                         yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")

@@ -123,7 +123,7 @@ class ProgramWriter:
             prompt_tokens=tokens,
             answer_tokens=min(_LEAST_ANSWER, self.limits.answer_tokens),
             language=language,
-            thinking=True if thinking is None else thinking,
+            thinking=thinking,
             model=model,
         )
         return self.generation.router.choose(job)

@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, squeeze, units_of, weights_for, word_share
 from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_code import code_names, missing_code, telling_lines
-from rag.answering.contract_conflicts import Conflict, conflicts_of
+from rag.answering.contract_conflicts import CONTRADICTION, Conflict, agreeing, conflicts_of
 from rag.answering.contract_problems import REMOVED, UNSUPPORTED, Problem, ProblemKind
 from rag.answering.contract_repairs import ReadAhead, Repairs, Said
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
@@ -79,8 +79,8 @@ class Finding:
 
     Attributes:
         draft: with the spans that it stands on, without what may not be cited.
-        invented, superseded, idle: citations that were dropped: of passages that were not retrieved, of replaced versions, of
-            passages that hold nothing of the sentence.
+        invented, superseded, idle, contrary: citations that were dropped: of passages that were not retrieved, of replaced
+            versions, of passages that hold nothing of the sentence, of documents that say otherwise.
         words: share of its words that the quotes hold.
         anew: whether it was written in the place of another.
     """
@@ -91,6 +91,7 @@ class Finding:
     invented: int = 0
     superseded: int = 0
     idle: int = 0
+    contrary: int = 0
     anew: bool = False
 
     @property
@@ -159,14 +160,15 @@ class Examiner:
             return replace(finding, problems=(Problem(ProblemKind.UNCITED),))
         weights = weights_for(claim, units)
         found = [self._given(index, given) or self._alignment(claim, index, weights) for index in indexes]
-        kept = _useful(found)
+        useful = _useful(found)
+        kept = agreeing(claim, useful, self._passages)
         judgement = judge(claim, kept, units, self._checker)
         problems = judgement.problems or self._held_elsewhere(claim, indexes, weights, judgement)
         problems = problems or self._code_missing(text, indexes, kept)
         spans = given or tuple(Span(item.index, *span) for item in kept for span in self._quote(item, claim))
         draft = replace(finding.draft, spans=spans)
-        idle = finding.idle + len(found) - len(kept)
-        return replace(finding, draft=draft, problems=problems, idle=idle, words=judgement.words)
+        idle, contrary = finding.idle + len(found) - len(useful), len(useful) - len(kept)
+        return replace(finding, draft=draft, problems=problems, idle=idle, contrary=contrary, words=judgement.words)
 
     def _claim(self, text: str, indexes: Sequence[int]) -> Claim:
         """A draft's words, read; about source code what is in backticks is a name, and a place of the code is none."""
@@ -366,8 +368,8 @@ class _Lane:
                 else None
             )
             number = self._book.number_of(conflict.index)
-            if number is not None:
-                events.append(Note("contradiction", f"[{own}] [{number}]"))
+            if number is not None and Note(CONTRADICTION, f"[{number}] [{own}]") not in events:  # both may be cited
+                events.append(Note(CONTRADICTION, f"[{own}] [{number}]"))
             if other is not None:
                 events.append(other)
         return events
@@ -383,6 +385,7 @@ def _dropped(finding: Finding) -> list[Note]:
         (finding.invented, "never retrieved"),
         (finding.superseded, "superseded version"),
         (finding.idle, "holds nothing of the sentence"),
+        (finding.contrary, "says otherwise"),
     )
     return [Note(REMOVED, f"{count} citation{'s' if count > 1 else ''}: {why}") for count, why in counts if count]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.answering.citing import Unit, squeeze
+from rag.answering.citing import Alignment, Claim, Unit, squeeze
 from rag.answering.contract_names import names_of
 from rag.domain.answer import Citation, Sentence
 from rag.domain.facts import Fact, FactKind
 from rag.domain.passage import Passage
 
+CONTRADICTION = "contradiction"
+"""Kind of the note that two documents that an answer shows say otherwise."""
 _SAME_WORDS = 0.75
 """Share of the content words of each that the other statement, with its headings, must hold."""
 _MIN_WORDS = 2
@@ -41,8 +43,7 @@ def conflicts_of(
         if len(unit.terms) < _MIN_WORDS or not _values(unit):
             continue
         for other, passage in enumerate(passages):
-            source = passages[index].source
-            same = (passage.source.document_id, passage.source.version_id) == (source.document_id, source.version_id)
+            same = _same_document(passages[index], passage)
             if same or other in found or (passage.source.valid_to is not None and not allow_superseded):
                 continue
             if not _may_say_the_same(unit, passage):
@@ -51,6 +52,27 @@ def conflicts_of(
             if rival is not None:
                 found[other] = Conflict(index, other, rival.spans)
     return list(found.values())
+
+
+def agreeing(claim: Claim, found: Sequence[Alignment], passages: Sequence[Passage]) -> list[Alignment]:
+    """What a claim stands on, without documents that state another value where one of the others states the claim's: those hold
+    less of its facts, and are shown beside it with their own."""
+    held = [{fact for fact in claim.facts if any(unit.holds_fact(fact) for unit in item.units)} for item in found]
+
+    def is_contrary(number: int) -> bool:
+        item = found[number]
+        return any(
+            held[number] < held[place]
+            and not _same_document(passages[other.index], passages[item.index])
+            and any(contradict(one, unit) for one in other.units for unit in item.units)
+            for place, other in enumerate(found)
+        )
+
+    return [item for number, item in enumerate(found) if not is_contrary(number)]
+
+
+def _same_document(one: Passage, other: Passage) -> bool:
+    return (one.source.document_id, one.source.version_id) == (other.source.document_id, other.source.version_id)
 
 
 def _quoted_units(

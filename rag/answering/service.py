@@ -172,7 +172,7 @@ class Answerer:
             yield note
         shown = 0
         writer = self._writing(read)
-        written = self._verified(permit, writer, self._request(permit, asked, read))
+        written = self._verified(permit, writer, self._request(permit, asked, read, begun))
         quotes = isinstance(writer, ExtractiveGenerator | Quoting)  # and no model is waited for
         async with aclosing(written if quotes else telling_of_silence(written, silence=silence)) as events:
             async for event in events:
@@ -269,7 +269,8 @@ class Answerer:
         events = standing(verified(generator, request, checker=self._checker, rules=rules, sections=sections))
         return without_hidden(events, self._retriever.database, permit, request.passages)
 
-    def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
+    def _request(self, permit: Permit, asked: Asked, read: _Read, begun: float) -> GenerationRequest:
+        """`begun`: instant of `time.monotonic` at which the question came."""
         search = read.search
         return GenerationRequest(
             asked.question if read.prepared is not None else search.asked or asked.question,
@@ -285,7 +286,7 @@ class Answerer:
             relevances=read.evidence.relevances[: len(search.passages)],
             most_tokens=asked.most_tokens,
             temperature=asked.temperature,
-            unseen=asked.unseen,
+            unseen_since=begun if asked.unseen else None,
         )
 
     def _abstention(self, permit: Permit, read: _Read, kinds: Collection[str] = ()) -> Abstention:

@@ -97,7 +97,7 @@ class StepwiseAnswerer(Answerer):
         read = await compute(lambda: self._read(permit, asked))
         silence = Silence(waited=time.monotonic() - begun)
         yield read.search
-        request = self._request(permit, asked, read).in_steps()
+        request = self._request(permit, asked, read, begun).in_steps()
         gathered = _Gathered(self._settings.step_passages)
         # What one passage holds of a question that needs several is little: the first search is read all the same.
         gathered.add(request.question, read.search.passages, read.weak)

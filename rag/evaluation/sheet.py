@@ -34,6 +34,7 @@ _TITLES: dict[str, tuple[str, str]] = {
     "document": ("기대 문서", "expected document"),
     "place": ("위치", "place"),
     "quote": ("인용문", "quote"),
+    "answer": ("정답", "answer"),
     "collection": ("컬렉션", "collection"),
     "note": ("참고", "note"),
     "reviewed": ("검토", "reviewed"),
@@ -42,7 +43,7 @@ _TITLES: dict[str, tuple[str, str]] = {
 _YES = frozenset(["y", "yes", "ok", "o", "○", "v", "✓", "✔", "true", "1", "예", "네", "확인", "완료", "채택", "검토함"])
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheet programs (OWASP, CSV injection)."""
-_WIDTHS = {"question": 60, "document": 30, "quote": 80, "note": 60}
+_WIDTHS = {"question": 60, "document": 30, "quote": 80, "answer": 60, "note": 60}
 
 
 class _Table(NamedTuple):

@@ -79,7 +79,7 @@ class GenerationRequest:
         relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
         most_tokens: that the caller wants at most; None leaves it to the settings.
         temperature: that the caller wants; None leaves it to the router.
-        unseen: whether nobody sees anything of the answer before it is complete.
+        unseen_since: as in `EngineCall`.
     """
 
     question: str
@@ -96,7 +96,7 @@ class GenerationRequest:
     relevances: Sequence[float] = ()
     most_tokens: int | None = None
     temperature: float | None = None
-    unseen: bool = False
+    unseen_since: float | None = None
 
     def over(self, passages: Sequence[Passage]) -> GenerationRequest:
         """The same on other passages."""

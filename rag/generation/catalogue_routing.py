@@ -188,11 +188,13 @@ class CatalogueRouter:
 
     def _thinking(self, job: Job, kind: JobKind, chosen: _Candidate, reasons: list[str]) -> bool | None:
         """Request, then settings, then what the job is like; then what the model can."""
-        asked = job.thinking is not None or self._settings.thinking != "auto"
+        by_class = self._settings.job_thinking
+        setting = by_class.get(kind) or by_class.get(job.kind) or self._settings.thinking
+        asked = job.thinking is not None or setting != "auto"
         if job.thinking is not None:
             wanted, why = job.thinking, "as asked"
-        elif self._settings.thinking != "auto":
-            wanted, why = self._settings.thinking == "on", "by the settings"
+        elif setting != "auto":
+            wanted, why = setting == "on", "by the settings"
         elif job.grounded:
             wanted, why = job.multi_step, "several steps" if job.multi_step else "an answer from passages in one step"
         else:

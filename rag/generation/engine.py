@@ -91,7 +91,8 @@ class EngineCall:
         tenant: whose call it is: prefix caches are never shared between tenants.
         affinity: calls with the same value begin with the same text, and go to the replica that has it in its cache.
         deadline: instant of `time.monotonic` by which everything is wanted.
-        unseen: whether somebody waits who sees nothing before the answer is complete: less long for its first token.
+        unseen_since: instant of `time.monotonic` since when somebody waits who sees nothing before the answer is complete, and
+            waits less long for its beginning; None where what comes is seen.
         patience: of work that nobody waits for, where it is longer than what the model's settings allow; None keeps to those.
         withheld: what the guards stop at; None for calls that have no rules of ours.
         language: what the answer has to be in, as far as it is Korean or English; any other value lets it be in any. None leaves
@@ -111,7 +112,7 @@ class EngineCall:
     tenant: str = ""
     affinity: str = ""
     deadline: float | None = None
-    unseen: bool = field(default=False, kw_only=True)
+    unseen_since: float | None = field(default=None, kw_only=True)
     withheld: Withheld | None = None
     language: Language | None = None
     patience: Patience | None = None

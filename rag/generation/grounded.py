@@ -204,7 +204,7 @@ class GroundedGenerator:
             adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
-            unseen=request.unseen and not request.multi_step,
+            unseen_since=None if request.multi_step else request.unseen_since,
             language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)

@@ -2,7 +2,8 @@
 
 - `repetition`: a loop, in the answer, the reasoning or the arguments of a tool call.
 - `runaway`: longer than any answer, or reasoning without end. What is longer than `max_tokens` can be ends there, as cut off.
-- `language`: a Korean or English question answered in Chinese, Japanese or any other script.
+- `language`: a Korean or English question answered in Chinese, Japanese or any other script. A short one is asked for once more,
+  and then goes out: it may be a verse, or a name.
 - `gibberish`: random tokens, broken characters.
 - `tool_call`: `tool_calls` without one, or a call that is told and not made.
 - `empty`: nothing but reasoning, or nothing; not where the caller's own limit ended it, who has what was asked for.

@@ -250,6 +250,9 @@ class Attempt:
         if event.reason == "guard":  # the engine has guards of its own (vLLM's repetition detection)
             self.failed, self.in_reasoning = event.guard or REPETITION, self._blank
             return []
+        if self._is_short_and_foreign():
+            self.failed = LANGUAGE
+            return []
         cut_as_asked = event.reason == "length" and self.call.may_be_cut and self._blank
         if self._called or event.reason == "content_filter" or cut_as_asked:
             return self._rest()
@@ -270,6 +273,14 @@ class Attempt:
             self.failed = EMPTY
             return []
         return self._rest()
+
+    def _is_short_and_foreign(self) -> bool:
+        """Whether a first answer was over before it was long enough to be stopped; a second one like it goes out."""
+        return (
+            not (self.retried or self.is_out or self._called)
+            and self._language is not None
+            and self._language.all_foreign()
+        )
 
     def _as_calls(self, kept: str, written: Sequence[tools.WrittenCall]) -> list[EngineEvent]:
         """The calls, after what was written before them."""

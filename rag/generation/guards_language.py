@@ -16,6 +16,10 @@ from rag.generation.guards_scripts import Script, script_of
 
 _LETTERS = 32
 """Letters of running text in a foreign script, from which it is an answer and no name."""
+_SHORT = 8
+"""The same of an answer that is over and has hardly a letter of any other: names are shorter, or have no grammar."""
+_LATIN_SHARE = 0.25
+"""Latin letters beside those of such an answer: `HR` and the like."""
 _HANGUL_TAKES = 3
 """Foreign letters that a Hangul syllable weighs up: texts in mixed script (國漢文) stay below, Chinese with a Korean word not."""
 _FUNCTION_SHARE = 0.1
@@ -159,6 +163,7 @@ class LanguageWatch:
         self._quoted = 0
         self._foreign = self._function = self._hiragana = 0
         self._others: dict[Script, int] = {}
+        self._hangul = self._latin = 0
         self.open_at: int | None = None
         """Characters after which it is clear that the answer does not begin in a foreign script; None until then."""
 
@@ -190,8 +195,16 @@ class LanguageWatch:
             self._closing = ""
         return True
 
+    def all_foreign(self) -> bool:
+        """Whether the answer is over and was in another language, however short it is."""
+        if self._hangul or self._latin > _LATIN_SHARE * self._foreign:
+            return False
+        return self._is_running_text(_SHORT)
+
     def _weigh(self, char: str, script: Script) -> None:
+        self._latin += script is Script.LATIN
         if script is Script.HANGUL:
+            self._hangul += 1
             self._foreign = max(0, self._foreign - _HANGUL_TAKES)
             if not self._foreign:
                 self._function = self._hiragana = 0
@@ -204,16 +217,17 @@ class LanguageWatch:
                 self._others[script] = self._others.get(script, 0) + 1
 
     def _drifted(self) -> bool:
-        if self._foreign < _LETTERS:
-            return False
+        return self._foreign >= _LETTERS and self._is_running_text(_LETTERS)
+
+    def _is_running_text(self, letters: int) -> bool:
         others = sum(self._others.values())
         written = self._foreign - others  # Chinese or Japanese
-        if written >= _LETTERS and (
+        if written >= letters and (
             self._function >= _FUNCTION_SHARE * written or self._hiragana >= _HIRAGANA_SHARE * written
         ):
             return True
         # one script by itself: a list of languages names each in its own
-        return others > 0 and max(self._others.values()) >= _LETTERS
+        return others > 0 and max(self._others.values()) >= letters
 
     def _is_clear(self, script: Script) -> bool:
         if self._foreign:

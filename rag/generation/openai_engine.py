@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 import re
 import time
@@ -32,6 +33,7 @@ from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_reasoning import LeadingReasoning
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
 from rag.generation.openai_engine_request import RequestWriter
+from rag.generation.openai_engine_waits import PROBE_S, Waits, on_loop
 from rag.settings import ServedModel
 from rag.transport.breaker import CircuitBreaker, Tolerance
 from rag.transport.redaction import loggable
@@ -45,8 +47,6 @@ _RETRY_WITHIN_S = 4.0
 """Tries begin, and connections are made, within this time of the call: an error reaches its reader within 5 s."""
 _PAUSE_S = 0.2
 """Before a replica that failed this call is asked again; doubled each time, drawn between a half and the whole of it."""
-_PROBE_S = 2.0
-"""How long a replica that was passed over has for its first token, while another can take the call after that."""
 _TIMEOUTS_IN_WINDOW = 10
 """The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
@@ -83,6 +83,7 @@ class OpenAiEngine:
         """`jitter` gives numbers from 0 to 1; `leads` as `open_engine` has it."""
         self._served, self._writer, self._replicas, self._jitter = served, writer, replicas, jitter
         self._leads = {replica: LeadingReasoning(leads) for replica in replicas.all}
+        self._headers_s = served.headers_s or DIALECTS[served.engine].headers_s
         self.name = served.name
         self.context_tokens = context_tokens
 
@@ -122,7 +123,9 @@ class OpenAiEngine:
 
     def _patience_for(self, call: EngineCall) -> Patience:
         served = self._served
-        first_token_s = min(served.first_token_s, served.first_token_unseen_s) if call.unseen else served.first_token_s
+        first_token_s = served.first_token_s
+        if call.unseen_since is not None:
+            first_token_s = min(first_token_s, served.first_token_unseen_s)
         own = Patience(served.queue_s, first_token_s, served.total_s)
         return own if call.patience is None else own.at_least(call.patience)
 
@@ -132,16 +135,20 @@ class OpenAiEngine:
         """The answer of the first replica that gives one, its first events read."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         last_try = min(start + _RETRY_WITHIN_S, end)
+        # A search may itself have waited for a model: its reader's 5 s began before that.
+        headed = math.inf if call.unseen_since is None else call.unseen_since + self._headers_s
+        waits = Waits(patience.first_token_s, end, headed, self._headers_s)
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
             place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
             leads = self._leads[place.replica].expected(call.thinking)
             reader = ChunkReader(leads=leads, stops=bool(call.sampling.stop))
-            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience, reader)
+            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, waits, reader)
             left = last_try - time.monotonic()
             try:
                 # A first connection has all the time that the settings give it.
-                await answer.begin(content, None if number == 1 else max(left, 0.1), last=number == self._served.tries)
+                last = number == self._served.tries or not self._replicas.others(avoided | {place.replica})
+                await answer.begin(content, None if number == 1 else max(left, 0.1), last=last)
                 return answer
             except _Again as again:
                 await answer.aclose()
@@ -176,13 +183,11 @@ class _Answer:
         replicas: Replicas,
         place: Place,
         body: Mapping[str, Any],
-        end: float,
-        patience: Patience,
+        waits: Waits,
         reader: ChunkReader,
     ) -> None:
-        self._patience = patience
         self._served, self._context_tokens, self._body = served, context_tokens, body
-        self._replicas, self._place, self._end = replicas, place, end
+        self._replicas, self._place, self._waits = replicas, place, waits
         self.reader = reader
         self._stream: EventStream | None = None
         self._released = False
@@ -199,36 +204,43 @@ class _Answer:
         """Ask, and read as far as the first events.
 
         Args:
-            last: no other try comes after this one.
+            last: no other replica can be asked after this one.
 
         Raises:
             _Again: nothing came, and another try may do better.
             SeogoError: nothing came, and none would.
         """
         elsewhere = self._replicas.others({self._place.replica})
-        patience = self._patience.first_token_s
+        patience = self._waits.first_token_s
         if self._place.is_probe and elsewhere and not last:
-            patience = min(patience, _PROBE_S)
+            patience = min(patience, PROBE_S)
         begun = time.monotonic()
         limit = begun + patience
+        headers = asyncio.timeout_at(on_loop(self._waits.headed_by(begun, elsewhere=elsewhere and not last)))
         try:
-            async with asyncio.timeout(max(0.0, min(limit, self._end) - time.monotonic())):
-                server = self._place.replica.server
-                self._stream = await server.open(content, self._body, connect_s=connect_s)
+            async with asyncio.timeout_at(on_loop(min(limit, self._waits.end))):
+                async with headers:
+                    self._stream = await self.replica.server.open(content, self._body, connect_s=connect_s)
                 while not self.first and not self.ended:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:
-            down, share = False, 0.0
-            if time.monotonic() >= limit:
-                waited, longest = self._patience.first_token_s, self._served.first_token_s
-                down, share = self._place.replica.blamed(begun, min(1.0, waited / longest), elsewhere=elsewhere)
-            late = self._failed(ModelTimeout, "no token in time", down=down, share=share)
-            if not down:
-                raise late from error
-            raise _Again(late, None, here=False) from error
+            self._late(error, begun, limit, elsewhere=elsewhere, headless=headers.expired())
         except StreamFailed as failure:
             self._no_answer(failure)
         self._place.began()
+
+    def _late(self, error: TimeoutError, begun: float, limit: float, *, elsewhere: bool, headless: bool) -> NoReturn:
+        """What a try comes to of which nothing came in time."""
+        down, share, missed = False, 0.0, "no token in time"
+        if headless:
+            down, share, missed = True, self.replica.mute(begun), "no headers in time"
+        elif time.monotonic() >= limit:
+            waited, longest = self._waits.first_token_s, self._served.first_token_s
+            down, share = self.replica.blamed(begun, min(1.0, waited / longest), elsewhere=elsewhere)
+        late = self._failed(ModelTimeout, missed, down=down, share=share)
+        if not down:
+            raise late from error
+        raise _Again(late, None, here=False) from error
 
     async def next(self) -> list[EngineEvent]:
         """The next events; none when the answer has ended.
@@ -242,7 +254,7 @@ class _Answer:
         after_the_end = self.reader.reason is not None
         limit = time.monotonic() + (_AFTER_THE_END_S if after_the_end else self._served.silence_s)
         try:
-            async with asyncio.timeout(max(0.0, min(limit, self._end) - time.monotonic())):
+            async with asyncio.timeout(max(0.0, min(limit, self._waits.end) - time.monotonic())):
                 return await self._read(self._stream)
         except TimeoutError as error:
             if after_the_end:  # the answer is whole, only its count of tokens is missing

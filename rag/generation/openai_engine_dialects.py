@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,8 @@ class Dialect:
         top_k, min_p, repetition_penalty: names of these parameters; None where the engine has none, so that what was asked
             for stays the engine's choice.
         cache_salt: whether a salt keeps the prefix caches of tenants apart.
+        headers_s: seconds within which the headers of a response are there, whatever its first token takes; infinite for engines
+            that send them with that.
         adapter: how a request names a LoRA adapter: in the place of the model, behind it, or not at all.
     """
 
@@ -27,6 +30,7 @@ class Dialect:
     min_p: str | None = None
     repetition_penalty: str | None = None
     cache_salt: bool = False
+    headers_s: float = math.inf
     adapter: Literal["model", "suffix"] | None = "model"
 
     def model(self, served_as: str, adapter: str) -> str:
@@ -51,8 +55,9 @@ def _unknown(wanted: bool, names: Sequence[str]) -> Mapping[str, Any]:
 
 DIALECTS: Mapping[str, Dialect] = {
     # vllm/entrypoints/openai/chat_completion/protocol.py and serve/lora of 0.32: `ChatCompletionRequest` has all the fields;
-    # an adapter is a model of its own name beside the base.
-    "vllm": Dialect(_by_template, "top_k", "min_p", "repetition_penalty", cache_salt=True),
+    # an adapter is a model of its own name beside the base. chat_completion/api_router.py returns its `StreamingResponse` as
+    # soon as the request is read and queued: the headers wait for no place and no prompt.
+    "vllm": Dialect(_by_template, "top_k", "min_p", "repetition_penalty", cache_salt=True, headers_s=3.5),
     # docs.sglang.ai, "OpenAI APIs - Completions": sampling extensions at the top, `chat_template_kwargs`; adapters as
     # `base:adapter` (examples/runtime/lora.py).
     "sglang": Dialect(_by_template, "top_k", "min_p", "repetition_penalty", adapter="suffix"),

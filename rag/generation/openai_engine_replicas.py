@@ -68,6 +68,11 @@ class Replica:
         # For the sake of whoever streams, a short wait for the only replica counts as one of many alone.
         return in_a_row >= _UNHEARD_IN_A_ROW, min(1.0, in_a_row * share)
 
+    def mute(self, begun: float) -> float:
+        """For which share of the failures that open its breaker it counts that not even headers came: nothing, where it wrote
+        for others since `begun`; else the second in a row opens it, however many replicas there are, as it was a short wait."""
+        return _HUNG_ALONE if self.heard < begun else 0.0
+
     def _in_vain(self, begun: float) -> int:
         """How many waits in vain there were in a row with this one; 0 where it began before the last of them had ended: it says
         no more of how long nothing came."""

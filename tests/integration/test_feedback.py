@@ -357,23 +357,55 @@ def items() -> Iterator[dict[str, Any]]:
         {"id": "3", "question": "", "citations": [cited]},
         {"id": "4", "question": "없는 것?", "citations": []},
     ]
-    said = [("1", "up", ""), ("2", "up", ""), ("2", "down", "25일이다."), ("3", "up", ""), ("4", "down", "")]
+    said = [
+        ("1", "up", ""),
+        ("2", "up", ""),
+        ("2", "down", "25일이다."),
+        ("3", "up", ""),
+        ("4", "down", "6개월\n안이다."),
+    ]
     for answer_id, rating, corrected in said:
         answer = next(item for item in answers if item["id"] == answer_id)
-        yield {"feedback": {"rating": rating, "comment": "", "corrected_answer": corrected}, "answer": answer}
+        comment = "틀렸다" if corrected else ""
+        yield {"feedback": {"rating": rating, "comment": comment, "corrected_answer": corrected}, "answer": answer}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_feedback_becomes_questions_that_evaluation_reads(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"문항.{suffix}"
     rows = question_rows(items(), "예")
-    assert [(row["reviewed"], row["note"]) for row in rows] == [("예", ""), ("", "25일이다.")]
+    assert [(row["question"], row["document"], row["answer"], row["note"], row["reviewed"]) for row in rows] == [
+        (QUESTION, "휴가.md", "", "", "예"),
+        ("급여일은?", "휴가.md", "25일이다.", "틀렸다", ""),
+        (
+            "없는 것?",
+            "",
+            "6개월 안이다.",
+            "틀렸다",
+            "",
+        ),  # a refusal that was wrong, for a reviewer to say where it stands
+    ]
     sheet.write(path, rows, "ko")
     found, problems = sheet.read(path)
-    assert problems == [] and found.left_out == 1
+    assert problems == [] and found.left_out == 2
     [question] = found.questions
     assert (question.text, question.collection) == (QUESTION, "사규")
     assert (question.expected[0].names, question.expected[0].quote) == (("휴가.md",), "경조휴가는 5일이다.")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_refusal_that_was_right_and_a_corrected_answer_are_read_as_they_were_said(
+    tmp_path: Path, suffix: str
+) -> None:
+    """Who said that a refusal is right names no document, so there is nothing to review; corrections become expected answers."""
+    right = {"feedback": {"rating": "up", "comment": "", "corrected_answer": ""}}
+    answer = {"id": "5", "question": "없는 것?", "citations": []}
+    assert question_rows(iter([right | {"answer": answer}]), "예") == []
+    path = tmp_path / f"questions.{suffix}"
+    rows = question_rows(items(), "yes")
+    sheet.write(path, [row | {"reviewed": "yes"} for row in rows if row["document"]], "en")
+    found, problems = sheet.read(path)
+    assert problems == [] and [item.answers for item in found.questions] == [(), ("25일이다.",)]
 
 
 def test_the_command_line_lists_and_exports(

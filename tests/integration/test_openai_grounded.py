@@ -347,6 +347,9 @@ def test_a_document_that_says_otherwise_is_called_that(reader: Caller) -> None:
     assert text_of(events(ask(asking, stream=True))) == message["content"]
     english = ask(asking, {"Accept-Language": "en"}).json()["choices"][0]["message"]["content"]
     assert "\n\n⚠ The documents disagree: [1] [2]\n\n" in english
+    native = asking.post("/api/v1/answers", json={"question": QUESTION, "collections": ["규정"], "stream": True})
+    told = [line.removeprefix("event: ") for line in native.text.splitlines() if line.startswith("event: ")]
+    assert told == ["passages", "sentence", "note", "sentence", "sentence", "done"]
     made = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION}).json()["output"][-1]["content"][
         0
     ]

@@ -8,7 +8,7 @@ HELP: dict[str, str] = {
         "명세에 맞는 프로그램을 모델이 쓰게 합니다. 실패했거나 문법이 깨진 파일이 있으면 종료 코드가 1입니다."
     ),
     "File with the specification, in UTF-8.": "명세 파일(UTF-8)",
-    "Collection of code; may be repeated.": "코드 컬렉션. 여러 번 쓸 수 있습니다.",
+    "Repository, or collection of code; may be repeated.": "저장소 또는 코드 컬렉션. 여러 번 쓸 수 있습니다.",
     "Folder for the files; made when missing.": "파일을 둘 폴더. 없으면 만듭니다.",
     "Write over files that exist.": "이미 있는 파일을 덮어씁니다.",
     "None takes the first line of the specification.": "제목. 생략하면 명세의 첫 줄을 씁니다.",
@@ -106,18 +106,18 @@ HELP: dict[str, str] = {
     "Show all that is known of a model, each fact with its source.": "모델에 관해 알려진 것을 출처와 함께 보여 줍니다.",
     "Name or alias of a model.": "모델의 이름 또는 별칭",
     "Print the exact command that serves a model, or run it.": "모델을 서비스하는 명령을 그대로 출력하거나 실행합니다.",
-    "What serves it.": "모델을 서비스할 엔진",
+    "What serves it; as in the settings, else vllm.": "모델을 서비스할 엔진. 생략하면 설정, 없으면 vllm",
     "BF16, FP8, AWQ, GPTQ, MXFP4, GGUF-Q4, GGUF-Q6, GGUF-Q8, ….": (
         "양자화: BF16, FP8, AWQ, GPTQ, MXFP4, GGUF-Q4, GGUF-Q6, GGUF-Q8 등"
     ),
     "GPUs that it is spread over.": "모델을 나누어 올릴 GPU 수",
-    "Tokens; the native context when left out.": "문맥 길이(토큰). 생략하면 모델의 원래 길이입니다.",
+    "Tokens; as in the settings, else the native context.": "문맥 길이(토큰). 생략하면 설정, 없으면 모델의 원래 길이",
     "Adapter as name=path; may be repeated.": "어댑터: name=path. 여러 번 쓸 수 있습니다.",
     "Allow a context above the native one.": "원래 길이보다 긴 문맥을 허용합니다.",
     "Folder of the weights, or a GGUF file; /models/… when left out.": (
         "가중치 폴더 또는 GGUF 파일. 생략하면 /models/… 아래입니다."
     ),
-    "What requests call it; its own name when left out.": "요청에서 부를 이름. 생략하면 모델의 이름입니다.",
+    "What requests call it; as in the settings, else its own name.": "요청에서 부를 이름. 생략하면 설정, 없으면 모델의 이름",
     "Why a licence that forbids commercial use is no hindrance, in words that go on record.": (
         "상업적 이용을 금지하는 라이선스인데도 써도 되는 까닭. 기록에 남습니다."
     ),

@@ -164,9 +164,11 @@ HELP: dict[str, str] = {
     "up or down; both when left out.": "up(좋음) 또는 down(나쁨). 생략하면 모두입니다.",
     "Given since: an instant with offset (ISO 8601).": "이 시각 이후의 피드백: 시간대가 있는 시각(ISO 8601)",
     "Write answered questions as a sheet that `seogo eval` reads: the question, and the document and words cited first.\n\n"
-    "Answers that people found good are marked as reviewed. The others wait for a reviewer, with the corrected answer beside.": (
+    "Answers that people found good are marked as reviewed. The others wait for a reviewer, with the corrected answer beside."
+    "\n\nRefusals that were wrong are there too, without a document.": (
         "답한 질문을 `seogo eval`이 읽는 표로 씁니다: 질문, 그리고 맨 먼저 인용한 문서와 구절입니다.\n\n"
         "좋다고 평가받은 답변은 검토한 것으로 표시합니다. 나머지는 고친 답변을 곁에 두고 검토를 기다립니다."
+        "\n\n잘못 거절한 질문도 문서 칸을 비운 채 들어갑니다."
     ),
     "Sheet to write: .xlsx or .csv.": "쓸 표 파일: .xlsx 또는 .csv",
 }

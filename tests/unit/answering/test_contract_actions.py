@@ -579,7 +579,26 @@ def test_a_contradiction_that_the_answer_shows_is_only_noted() -> None:
     text = "국내 출장의 숙박비 한도는 문서에 따라 1박에 9만원 또는 8만원입니다."
     found = settled([NEW, OTHER], [Draft(text=text, cites=(0, 1))])
     assert len([item for item in found if isinstance(item, Sentence)]) == 1
+    assert [note for note in notes(found) if note[0] == "contradiction"] == [("contradiction", "[1] [2]")]
+
+
+@pytest.mark.parametrize("cites", [(0, 1), (1, 0)])
+def test_a_document_that_says_otherwise_is_no_source_of_the_sentence(cites: tuple[int, ...]) -> None:
+    """A model that cites both documents for the value of one: the other is shown beside it with its own."""
+    found = settled([NEW, OTHER], [Draft(text="국내 출장의 숙박비 한도는 1박에 9만원입니다.", cites=cites)])
+    first, second = (item for item in found if isinstance(item, Sentence))
+    assert first.support is Support.SUPPORTED
+    assert [item.passage for item in first.citations] == [NEW]
+    assert [item.passage for item in second.citations] == [OTHER] and second.text == OTHER.chunk.text
     assert ("contradiction", "[1] [2]") in notes(found)
+    assert ("removed", "1 citation: says otherwise") in notes(found)
+
+
+@pytest.mark.parametrize("other", [AGREEING, replace(OTHER, source=NEW.source)], ids=["agrees", "same document"])
+def test_documents_that_say_the_same_are_both_cited(other: Passage) -> None:
+    found = settled([NEW, other], [Draft(text="국내 출장의 숙박비 한도는 1박에 9만원입니다.", cites=(0, 1))])
+    [sentence] = [item for item in found if isinstance(item, Sentence)]
+    assert len(sentence.citations) == 2
 
 
 @pytest.mark.parametrize("other", [AGREEING, UNLIKE, replace(OTHER, source=NEW.source)])

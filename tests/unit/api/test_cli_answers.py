@@ -35,11 +35,17 @@ def cited(provision: str, anchor: Anchor, number: int = 1, place: str | None = N
 
 def shown(monkeypatch: pytest.MonkeyPatch, width: int, *sentences: tuple[str, list[dict[str, Any]]]) -> str:
     """What the terminal shows of an answer of these sentences."""
+    return told_of(
+        monkeypatch,
+        width,
+        *(("sentence", {"rendered": rendered, "citations": citations}) for rendered, citations in sentences),
+    )
+
+
+def told_of(monkeypatch: pytest.MonkeyPatch, width: int, *events: tuple[str, dict[str, Any]]) -> str:
+    """The same of an answer of these events."""
     monkeypatch.setenv("SEOGO_LANG", "ko")
-    told: list[tuple[str, dict[str, Any]]] = [
-        ("sentence", {"rendered": rendered, "citations": citations}) for rendered, citations in sentences
-    ]
-    told.append(("done", {"status": "answered", "abstention": None}))
+    told = [*events, ("done", {"status": "answered", "abstention": None})]
     body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told)
     out = io.StringIO()
     with httpx.Client(
@@ -87,3 +93,17 @@ def test_code_is_not_wrapped_at_the_width_of_the_terminal(monkeypatch: pytest.Mo
     text = shown(monkeypatch, 40, (prose + "\n" + CODE, []), ("\n끝이다.", []))
     assert CODE in text and "끝이다." in text
     assert all(len(line) <= 40 for line in text.split("```")[0].splitlines())  # prose is wrapped as before
+
+
+def test_documents_that_disagree_are_said_to_between_their_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("sentence", {"rendered": "일비는 3만원입니다. [1]", "citations": [cited("", LineAnchor(3, 3))]}),
+        ("note", {"kind": "contradiction", "detail": "[1] [2]"}),
+        ("sentence", {"rendered": "\n\n일비는 25,000원으로 한다. [2]", "citations": [cited("", LineAnchor(9, 9), 2)]}),
+    ]
+    lines = [line for line in told_of(monkeypatch, 200, *events).splitlines() if line]
+    assert lines[:3] == [
+        "일비는 3만원입니다. [1]",
+        "⚠ 문서끼리 내용이 다릅니다: [1] [2]",
+        "일비는 25,000원으로 한다. [2]",
+    ]

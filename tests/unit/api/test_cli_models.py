@@ -203,3 +203,41 @@ def test_check(tmp_path: Path) -> None:
 def test_check_without_models() -> None:
     result = seogo("check")
     assert result.exit_code == 0 and "quotations" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["house", "HCP-LLM-Latest"])
+def test_a_configured_model_is_launched_as_it_is_asked_for(tmp_path: Path, name: str) -> None:
+    """What it prints serves the model under the name, and with the context, that `seogo models check` looks for."""
+    config = configured(tmp_path, context_tokens=65_536)
+    command = json.loads(seogo("launch", name, "--json", config=config).stdout)["command"]
+    assert command[command.index("--served-model-name") + 1] == "house"
+    assert command[command.index("--max-model-len") + 1] == "65536"
+    own = ("--served-name", "x", "--context", "8192")
+    command = json.loads(seogo("launch", name, "--json", *own, config=config).stdout)["command"]
+    assert command[command.index("--served-model-name") + 1] == "x"
+    assert command[command.index("--max-model-len") + 1] == "8192"
+
+
+def test_a_configured_model_is_launched_by_its_engine_and_with_its_exception(tmp_path: Path) -> None:
+    config = configured(
+        tmp_path, engine="llamacpp", served_as="big", catalogue="EXAONE-3.5-32B", licence_exception="a trial"
+    )
+    made = json.loads(seogo("launch", "house", "--json", config=config).stdout)
+    assert (made["engine"], made["licence_exception"]) == ("llamacpp", "a trial")
+    assert made["command"][made["command"].index("--alias") + 1] == "big"
+    assert json.loads(seogo("launch", "house", "--engine", "vllm", "--json", config=config).stdout)["engine"] == "vllm"
+    other = configured(tmp_path, engine="openai")
+    assert json.loads(seogo("launch", "house", "--json", config=other).stdout)["engine"] == "vllm"
+
+
+def test_launch_says_which_adapters_of_the_settings_it_leaves_out(tmp_path: Path) -> None:
+    config = configured(tmp_path, adapters=["hr", "law"])
+    assert "--lora law=" in seogo("launch", "house", "--lora", "hr=/a/hr", config=config).stderr
+    assert "--lora" not in seogo("launch", "house", "--lora", "hr=/a", "--lora", "law=/b", config=config).stderr
+
+
+def test_an_entry_that_is_configured_under_another_name_is_told_of(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    made = seogo("launch", "Qwen3.6-27B", config=config)
+    assert "--served-model-name Qwen3.6-27B" in made.stdout and "seogo models launch house" in made.stderr
+    assert "seogo models launch house" not in seogo("launch", "house", config=config).stderr

@@ -167,3 +167,22 @@ def test_a_variable_of_an_unknown_section_is_named_in_both_languages(monkeypatch
     english, korean = localized(refusal.value, "en"), localized(refusal.value, "ko")
     assert "SEOGO_RGA__INDEX__BACKEND: unknown section rga; there are rag, ingest, api" in english
     assert "SEOGO_RGA__INDEX__BACKEND: rga(이)라는 구역은 없습니다" in korean and "unknown" not in korean
+
+
+@pytest.mark.parametrize(("written", "meant"), [("on", "on"), ("off", "off"), ('"off"', "off"), ("auto", "auto")])
+def test_thinking_is_switched_by_the_words_that_yaml_takes_for_booleans(
+    tmp_path: Path, written: str, meant: str
+) -> None:
+    config = tmp_path / "seogo.yaml"
+    config.write_text(
+        f"rag:\n  generation:\n    thinking: {written}\n    job_thinking: {{batch: {written}}}\n", encoding="utf-8"
+    )
+    generation = load_settings(config, tmp_path).rag.generation
+    assert (generation.thinking, generation.job_thinking) == (meant, {"batch": meant})
+
+
+def test_thinking_is_no_number(tmp_path: Path) -> None:
+    config = tmp_path / "seogo.yaml"
+    config.write_text("rag:\n  generation:\n    thinking: 1\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="thinking"):
+        load_settings(config, tmp_path)

@@ -189,6 +189,32 @@ def test_thinking_and_sampling(job: Job, settings: str, thinking: bool, preset: 
         assert (choice.sampling.top_p, choice.sampling.presence_penalty) == (0.8, 1.5)
 
 
+@pytest.mark.parametrize(
+    ("job", "thinking"),
+    [
+        (Job("batch"), True),
+        (Job("interactive", grounded=True), False),
+        (Job("interactive", grounded=True, thinking=True), True),
+        (Job("code"), False),
+        (Job("precise"), True),
+        (Job("interactive", 90_000), True),
+        (Job("batch", 90_000), True),
+        (Job("code", 90_000), True),
+    ],
+)
+def test_thinking_is_set_by_class_of_job(job: Job, thinking: bool) -> None:
+    """What is set for the class stands above what is set for all; `auto` is the router's own rule; a request above both."""
+    settings = {"batch": "on", "precise": "auto", "long_context": "on"}
+    choice = router(STEADY, thinking="off", job_thinking=settings).choose(job)
+    assert choice.thinking is thinking
+    assert said(choice, f"thinking {'on' if thinking else 'off'}")
+
+
+def test_a_program_thinks_as_its_class_is_set() -> None:
+    assert router(STEADY).choose(Job("batch")).thinking is True
+    assert router(STEADY, job_thinking={"batch": "off"}).choose(Job("batch")).thinking is False
+
+
 def test_what_a_model_can_stands_above_what_is_asked() -> None:
     always = router("gpt-oss-20b").choose(Job("interactive", thinking=False))
     assert always.thinking is True and said(always, "always thinks")

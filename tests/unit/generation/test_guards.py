@@ -262,6 +262,48 @@ def test_an_answer_in_another_language_is_tried_once_more(text: str, call: Engin
         run(GuardedEngine(ScriptedEngine([streamed(text)])), call)
 
 
+SHORT_FOREIGN = {
+    "chinese": "请问您想了解什么？[1]",
+    "chinese sentence": "育儿假最长可以使用一年六个月。",
+    "chinese with a name": "请您向HR部门咨询，他们会为您解答。",
+    "japanese": "五日以内に精算してください。",
+    "russian": "В течение пяти дней.",
+}
+
+
+@pytest.mark.parametrize("text", SHORT_FOREIGN.values(), ids=SHORT_FOREIGN.keys())
+@pytest.mark.parametrize("call", [KOREAN, ENGLISH], ids=["ko", "en"])
+def test_a_short_answer_that_is_all_in_another_language_is_tried_once_more(text: str, call: EngineCall) -> None:
+    good = GOOD_KOREAN if call is KOREAN else GOOD_ENGLISH
+    inner = ScriptedEngine([streamed(text), spoken(good)])
+    events = run(GuardedEngine(inner), call)
+    assert text_of(events) == good
+    assert end_of(events).retried == ("language",)
+    again = run(GuardedEngine(ScriptedEngine([streamed(text)])), call)
+    assert text_of(again) == text, "said twice, it may be what was asked for: a verse, a name"
+    assert end_of(again).reason == "stop"
+    whole = GuardedEngine(ScriptedEngine([streamed(text), spoken(good)])).whole()
+    assert text_of(run(whole, call)) == good
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "敬天愛人",
+        "北京",
+        "三星電子, 現代自動車, 大韓航空, 浦項製鐵",
+        "「學而時習之 不亦說乎」",
+        "出差 결재는 5일",
+        "Москва",
+        "5 × 3 = 15",
+    ],
+)
+def test_a_name_in_another_script_is_an_answer(text: str) -> None:
+    inner = ScriptedEngine([streamed(text), spoken("또 답합니다.")])
+    assert text_of(run(GuardedEngine(inner))) == text
+    assert len(inner.calls) == 1
+
+
 def test_where_passages_are_in_the_question_its_own_language_is_asked_for() -> None:
     passages = "제1조 이 규정은 여비를 정한다. " * 60
     call = EngineCall([{"role": "user", "content": f"{passages}\nQuestion: what is the allowance?"}])

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, aclosing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -381,7 +382,9 @@ def test_places_are_shared_between_event_loops() -> None:
         asyncio.run(here())
 
 
-UNSEEN = EngineCall([{"role": "user", "content": "금리는?"}], unseen=True)
+def unseen(waited: float = 0.0) -> EngineCall:
+    """The call of one who sees nothing before the answer is complete, and has `waited` for the search."""
+    return replace(CALL, unseen_since=time.monotonic() - waited)
 
 
 def test_who_sees_nothing_waits_less_and_closes_the_only_replica_to_nobody() -> None:
@@ -389,7 +392,7 @@ def test_who_sees_nothing_waits_less_and_closes_the_only_replica_to_nobody() -> 
         engine = opened(stub.url, first_token_s=30, first_token_unseen_s=0.2)
         for asked in range(1, 8):  # more than the failures that open a breaker
             with pytest.raises(ModelTimeout):
-                answered_by(engine, UNSEEN)
+                answered_by(engine, unseen())
             assert len(stub.exchanges) == asked
         stub.behaviour = saying("예")
         assert answered_by(engine) == f"{stub.url}/v1"
@@ -400,18 +403,18 @@ def test_an_only_replica_that_nobody_hears_from_is_passed_over_after_five_waits_
         engine = opened(stub.url, first_token_s=0.6, first_token_unseen_s=0.2)  # a third of it, as by default
         for asked in range(1, 6):
             with pytest.raises(ModelTimeout):
-                answered_by(engine, UNSEEN)
+                answered_by(engine, unseen())
             assert len(stub.exchanges) == asked
         start = time.monotonic()
         with pytest.raises(ModelTimeout):
-            answered_by(engine, UNSEEN)
+            answered_by(engine, unseen())
         assert len(stub.exchanges) == 5, "who asks now is told at once"
         assert time.monotonic() - start < 0.2
 
 
 def test_waits_at_the_same_time_and_waits_beside_an_answer_are_none_in_a_row() -> None:
     async def at_once(engine: ChatEngine) -> None:
-        failed = await asyncio.gather(*(all_of(engine, UNSEEN) for _ in range(12)), return_exceptions=True)
+        failed = await asyncio.gather(*(all_of(engine, unseen()) for _ in range(12)), return_exceptions=True)
         assert [type(error) for error in failed] == [ModelTimeout] * 12
 
     with engines(silent) as (stub,):
@@ -419,9 +422,9 @@ def test_waits_at_the_same_time_and_waits_beside_an_answer_are_none_in_a_row() -
         for _ in range(3):
             asyncio.run(at_once(engine))
             with pytest.raises(ModelTimeout):
-                answered_by(engine, UNSEEN)
+                answered_by(engine, unseen())
             stub.behaviour = saying("예")
-            assert answered_by(engine, UNSEEN) == f"{stub.url}/v1"
+            assert answered_by(engine, unseen()) == f"{stub.url}/v1"
             stub.behaviour = silent
 
 
@@ -430,7 +433,7 @@ def test_who_sees_nothing_waits_no_longer_than_others() -> None:
         engine = opened(stub.url, first_token_s=0.2, first_token_unseen_s=30)
         start = time.monotonic()
         with pytest.raises(ModelTimeout):
-            answered_by(engine, UNSEEN)
+            answered_by(engine, unseen())
         assert time.monotonic() - start < 20
 
 
@@ -438,5 +441,80 @@ def test_where_others_are_short_waits_that_were_in_vain_count_too() -> None:
     with engines(silent, saying("예")) as (hung, well):
         engine = opened(hung.url, well.url, first_token_s=1, first_token_unseen_s=0.3)
         for _ in range(12):
-            assert answered_by(engine, UNSEEN) == f"{well.url}/v1"
+            assert answered_by(engine, unseen()) == f"{well.url}/v1"
         assert len(hung.exchanges) == 3  # 0.3 of what opens the breaker each, rounded up to two of five
+
+
+async def headless(exchange: Exchange) -> None:
+    await asyncio.sleep(LONG)
+
+
+def after(seconds: float, *, headed: bool) -> Behaviour:
+    """An engine that takes its time to the first token, its headers before that or with it."""
+
+    async def behave(exchange: Exchange) -> None:
+        if headed:
+            await exchange.head()
+        await asyncio.sleep(seconds)
+        if not headed:
+            await exchange.head()
+        await exchange.say("예")
+
+    return behave
+
+
+def test_an_engine_of_which_not_even_headers_come_is_given_up_soon_by_who_sees_nothing() -> None:
+    with engines(headless) as (stub,):
+        engine = opened(stub.url)
+        for _ in range(2):
+            start = time.monotonic()
+            with pytest.raises(ModelTimeout):
+                answered_by(engine, unseen())
+            assert time.monotonic() - start < 5.0, "with the settings as they are shipped, which are 3.5 s and 20 s"
+        start = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            answered_by(engine)
+        assert time.monotonic() - start < 0.5, "who asks now is told at once"
+        assert len(stub.exchanges) == 2
+
+
+def test_headers_before_the_first_token_show_that_the_engine_is_at_work() -> None:
+    with engines(after(1.0, headed=True)) as (stub,):
+        assert answered_by(opened(stub.url, headers_s=0.3), unseen()) == f"{stub.url}/v1"
+
+
+@pytest.mark.parametrize("engine", ["sglang", "llamacpp", "ollama", "openai"])
+def test_engines_that_send_headers_with_the_first_token_have_the_time_for_that(engine: str) -> None:
+    with engines(after(4.5, headed=False)) as (stub,):
+        assert answered_by(opened(stub.url, engine=engine), unseen()) == f"{stub.url}/v1"
+
+
+def test_who_streams_from_the_only_replica_waits_for_headers_as_for_the_first_token() -> None:
+    with engines(after(1.0, headed=False)) as (stub,):
+        assert answered_by(opened(stub.url, headers_s=0.3)) == f"{stub.url}/v1"
+    with engines(after(1.0, headed=False), after(1.0, headed=False)) as stubs:
+        engine = opened(*(stub.url for stub in stubs), headers_s=0.3)
+        assert answered_by(engine).startswith("http"), "the last that can be asked is waited for"
+        assert [len(stub.exchanges) for stub in stubs] == [1, 1]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_replica_of_which_no_headers_come_gives_way_to_another(streamed: bool) -> None:
+    with engines(headless, headless, saying("예")) as (hung, other, well):
+        engine = opened(hung.url, other.url, well.url, headers_s=0.4)
+        for _ in range(9):
+            start = time.monotonic()
+            assert answered_by(engine, CALL if streamed else unseen()) == f"{well.url}/v1"
+            assert time.monotonic() - start < 3.0
+        assert len(hung.exchanges) + len(other.exchanges) <= 10, "five failures close a replica"
+
+
+@pytest.mark.parametrize(("waited", "least", "most"), [(2.0, 1.2, 3.0), (4.0, 0.9, 2.5)])
+def test_a_search_that_waited_for_a_model_is_a_part_of_the_wait_for_headers(
+    waited: float, least: float, most: float
+) -> None:
+    with engines(headless) as (stub,):
+        start = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            answered_by(opened(stub.url), unseen(waited))
+        assert least < time.monotonic() - start < most

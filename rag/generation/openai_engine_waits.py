@@ -1,0 +1,43 @@
+"""How long one try at an engine may take: until the headers of its response, its first token, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+
+PROBE_S = 2.0
+"""How long a replica that was passed over has for its first token, while another can take the call after that."""
+_LEAST_HEADERS_S = 1.0
+"""What the headers of a later try may take at least: with that, who sees nothing hears within 5 s of the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long one try may take, `end` and `headed` as instants of `time.monotonic`.
+
+    Attributes:
+        end: by which the whole answer is wanted.
+        headed: by which the headers are wanted of the last replica that can be asked: who sees a stream is told that nothing
+            comes, and waits for them as for the first token (infinite).
+        headers_s: seconds in which the headers of such an engine are there.
+    """
+
+    first_token_s: float
+    end: float
+    headed: float
+    headers_s: float
+
+    def headed_by(self, begun: float, *, elsewhere: bool) -> float:
+        """The instant by which the headers are wanted of a try that begins at `begun`."""
+        if elsewhere and self.headers_s < math.inf:
+            return begun + min(self.headers_s, PROBE_S)
+        return max(self.headed, begun + min(self.headers_s, _LEAST_HEADERS_S))
+
+
+def on_loop(instant: float) -> float | None:
+    """An instant of `time.monotonic` by the clock of the running loop; None for one that never comes."""
+    if instant == math.inf:
+        return None
+    return asyncio.get_running_loop().time() + max(0.0, instant - time.monotonic())
