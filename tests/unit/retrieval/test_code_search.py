@@ -88,6 +88,15 @@ def test_words_find_the_best_line(world: CodeWorld) -> None:
     assert {item.spot.source.source_key for item in narrow.matches} == {"payments/src/billing/gateway.py"}
 
 
+def test_of_lines_with_the_same_words_the_one_that_defines_the_name_is_shown(world: CodeWorld) -> None:
+    [collection] = world.permit().collections
+    text = '"""Fees."""\n\nfee_table = fee(1)\n\n\ndef fee(amount: int) -> int:\n    return amount // 1000\n'
+    world.file(collection, "payments/src/fees.py", text)
+    found = world.searcher.search(world.permit(), "fee", scope=CodeScope(path="src/fees.py"))
+    assert (found.matches[0].spot.first, found.matches[0].symbol) == (6, "fee")
+    assert found.matches[0].spot.text == "def fee(amount: int) -> int:"
+
+
 MANY = {f"src/job_{n}.py": f"def settle_{n}():\n    return settle_account({n})\n" for n in range(90)}
 RARE = {f"native/part_{n}.rs": f"fn settle_account_{n}() {{ settle_account({n}); }}\n" for n in range(12)}
 
