@@ -241,6 +241,41 @@ def test_an_answer_about_changes_cites_what_can_be_opened(world: World) -> None:
     assert "RAISE" not in answer["text"] and "임금" not in answer["text"]
 
 
+def fetched(world: World, name: str, caller: Caller | None = None) -> Any:
+    return (caller or world.reader).post("/tools/fetch", json={"id": name})
+
+
+def test_a_tool_opens_what_an_answer_about_changes_cites(world: World) -> None:
+    """By the id that it gives, and by the place as people read it; a commit by its hash."""
+    answer = world.reader.post("/tools/ask", json={"question": QUESTION}).json()
+    assert answer["status"] == "answered"
+    for item in answer["sources"]:
+        for name in (item["id"], item["title"]):
+            found = fetched(world, name)
+            assert found.status_code == 200, (name, found.text)
+            assert found.json()["title"] == item["title"]
+    old = world.mirror.resolve("v1.4")[:12]
+    found = fetched(world, f"payments/src/login.py:3-4@{old}").json()
+    assert found["text"] == "MAX_FAILURES = 5\nLIMIT = 3_000_000"
+    assert found["metadata"]["path"] == "payments/src/login.py" and found["metadata"]["commit"].startswith(old)
+    assert world.reader.get(found["url"].partition("testserver")[2]).json()["lines"] == found["text"].split("\n")
+
+
+def test_a_tool_opens_no_place_that_is_kept_from_the_reader(world: World, service: Running) -> None:
+    new = world.mirror.resolve("v1.5")[:12]
+    salary = f"payments/hr/salary.py:1@{new}"
+    assert fetched(world, salary, world.owner).json()["text"] == NEW["hr/salary.py"].strip()
+    for name in (
+        salary,
+        f"payments/src/none.py:1@{new}",
+        f"payments/src/login.py:1@{'0' * 12}",
+        f"payments@{'0' * 12}",
+    ):
+        assert (fetched(world, name).status_code, fetched(world, name).json()["code"]) == (404, "not_found"), name
+    stranger = service.caller(Scope.ADMIN)
+    assert fetched(world, f"payments/src/login.py:1@{new}", stranger).status_code == 404
+
+
 def test_an_answer_about_changes_can_be_replayed(world: World) -> None:
     answer = world.reader.post("/api/v1/answers", json={"question": QUESTION}).json()
     replay = world.owner.get(f"/api/v1/answers/{answer['answer_id']}/replay")
