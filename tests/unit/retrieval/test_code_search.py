@@ -97,6 +97,19 @@ def test_of_lines_with_the_same_words_the_one_that_defines_the_name_is_shown(wor
     assert found.matches[0].spot.text == "def fee(amount: int) -> int:"
 
 
+@pytest.mark.parametrize("spelling", ["python", "Python", "py", ".py", "PYI"])
+def test_a_language_is_known_by_its_names_and_suffixes(world: CodeWorld, spelling: str) -> None:
+    assert world.searcher.search(world.permit(), "charge", scope=CodeScope(language=spelling)).matches
+    assert not world.searcher.search(world.permit(), "charge", scope=CodeScope(language="golang")).matches
+
+
+def test_a_language_that_none_is_called_is_refused_with_those_that_are(world: CodeWorld) -> None:
+    """An empty list would say that nothing in the code is about the question."""
+    with pytest.raises(InvalidRequest) as refused:
+        world.searcher.search(world.permit(), "charge", scope=CodeScope(language="klingon"))
+    assert "klingon" in str(refused.value) and "python" in str(refused.value) and "c#" in str(refused.value)
+
+
 MANY = {f"src/job_{n}.py": f"def settle_{n}():\n    return settle_account({n})\n" for n in range(90)}
 RARE = {f"native/part_{n}.rs": f"fn settle_account_{n}() {{ settle_account({n}); }}\n" for n in range(12)}
 
