@@ -77,7 +77,10 @@ def test_changes_are_told_to_who_may_read_the_files(world: World) -> None:
     assert {item["path"]: (item["added"], item["removed"]) for item in body["files"]} == {
         "src/login.py": (4, 4),
         "src/report.py": (1, 1),
+        "src/new_name.py": (20, 0),  # moved before the first look: where it was, no document ever was
     }
+    [moved] = [item for item in body["files"] if item["path"] == "src/new_name.py"]
+    assert moved["status"] == "added" and "old_name" not in str(body) and "\n-" not in moved["patch"]
     [login] = [item for item in body["files"] if item["path"] == "src/login.py"]
     assert "\n-MAX_FAILURES = 5\n+MAX_FAILURES = 3\n" in login["patch"]
     assert (body["before"]["name"], body["after"]["name"], body["more_files"]) == ("v1.4", "v1.5", False)
@@ -181,6 +184,24 @@ def test_a_path_rule_holds_for_paths_that_never_had_a_document(ruled: World, tmp
         "/api/v1/answers", json={"question": "1.5와 2.1 사이에 로그인이 어떻게 바뀌었나요?"}
     ).json()
     assert answer["status"] == "answered" and "감원" not in str(answer)
+
+
+def test_a_file_that_comes_from_a_path_with_a_rule_is_not_told_of(
+    ruled: World, service: Running, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(ruled.mirror.folder), str(copy))
+    text = "".join(f"ROW_{n} = {n}\n" for n in range(20))
+    commit(copy, {"budget/plan.py": text}, "계획", tag="v5.0")
+    commit(copy, {"budget/plan.py": None, "src/plan.py": text}, "계획을 옮김", tag="v5.1")
+    git(copy, "push", "-q", "origin", "HEAD:refs/heads/five", "v5.0", "v5.1")
+    with service.services.rag.database.read() as session:
+        collection = session.get_one(Repository, UUID(ruled.repository)).collection_id
+    ruled.owner.ingest(str(collection), {"payments/src/plan.py": text.encode()}, timeout_s=180)
+    asked = {"from": "5.0", "to": "5.1"}
+    assert ruled.get("changes", **asked).json()["files"] == []
+    [told] = ruled.get("changes", ruled.owner, **asked).json()["files"]
+    assert (told["path"], told["added"], told["removed"]) == ("src/plan.py", 20, 0)
 
 
 def test_a_path_rule_holds_for_a_file_that_was_gone_before_there_was_one(
