@@ -516,6 +516,26 @@ def test_an_export_of_github_with_comments_beside(tmp_path: Path) -> None:
     assert "fix → main" in found[".history/pull_requests/8.md"][0]
 
 
+def test_lists_as_the_api_of_gitlab_answers(tmp_path: Path) -> None:
+    """What `curl …/projects/7/issues > issues.json` writes: objects with `iid`, which GitHub's have not."""
+    issue = {"iid": 12, "title": "이체 한도 오류", "description": "하루 한도를 넘는다.", "state": "opened"}
+    request = {"iid": 3, "title": "한도 검사", "description": "고침", "source_branch": "fix", "target_branch": "main"}
+    (tmp_path / "issues.json").write_text(json.dumps([issue]))
+    (tmp_path / "merge_requests-2.json").write_text(json.dumps([request]))
+    found = exported(tmp_path, {}, (tmp_path,))
+    assert sorted(found) == [".history/issues/12.md", ".history/merge_requests/3.md"]
+    assert "하루 한도를 넘는다." in found[".history/issues/12.md"][0]
+    assert "fix → main" in found[".history/merge_requests/3.md"][0]
+
+
+@pytest.mark.parametrize("name", ["issues.json", "issues.ndjson", "pulls.json"])
+def test_a_file_of_an_export_in_which_nothing_is_an_issue_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(json.dumps({"key": "PAY-1", "summary": "Jira"}))
+    with pytest.raises(RepositoryNotRead) as refused:
+        exported(tmp_path, {}, (tmp_path,))
+    assert refused.value.params["reason"] == "export_unknown" and name in str(refused.value)
+
+
 def test_an_export_outside_the_roots_empty_or_broken(tmp_path: Path) -> None:
     inside, outside = tmp_path / "in", tmp_path / "out"
     inside.mkdir()
