@@ -56,7 +56,7 @@ def test_the_commits_of_a_month_are_a_document_with_a_section_each(tmp_path: Pat
     assert sorted(found) == [".history/commits/2026-05.md", ".history/commits/2026-06.md"]
     may = found[".history/commits/2026-05.md"]
     assert may.index("## 로그인 추가") < may.index("## 한도 변경")
-    assert f"Commit {first[:12]} · 김개발 · 2026-05-01" in may
+    assert f"Commit {first[:12]} · 김개발 · 2026-05-01 · 로그인 추가" in may
     assert "세션은 30분 뒤에 끝난다." in may
     assert "Files: `docs/한도.md`, `src/limit.py`" in may
 
@@ -217,11 +217,11 @@ def test_gitlab_tells_issues_and_merge_requests_with_what_people_said(tmp_path: 
     assert sorted(found) == [".history/issues/12.md", ".history/merge_requests/45.md"]
     text = found[".history/issues/12.md"].item().text
     assert text == (
-        "# 로그인 오류 (#12)\n\nIssue #12 · state: open · author: hong · opened: 2026-05-02 · labels: 버그, 긴급\n\n"
+        "# 로그인 오류 (#12)\n\nIssue #12 · 로그인 오류 · state: open · author: hong · opened: 2026-05-02 · labels: 버그, 긴급\n\n"
         "세션이 30분 뒤에\n끊어진다.\n\n## lee, 2026-05-02\n\n재현했습니다.\n"
     )
     request = found[".history/merge_requests/45.md"].item().text
-    assert "Merge request !45 · state: merged" in request
+    assert "Merge request !45 · 로그인 수정 · state: merged" in request
     assert "branches: fix → main" in request
     assert {given for _, _, given in forge.asked} == {f"Bearer {forge_server.TOKEN}"}
     assert not [path for path, _, _ in forge.asked if path.endswith("/45/notes")], "it has no comments"
