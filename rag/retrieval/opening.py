@@ -139,11 +139,25 @@ def _part_of(whole: _Whole, name: str, part: int) -> Opened:
 
 
 def _joined(chunks: Sequence[Chunk], source: Source) -> str:
-    """Chunks as one text: those of code line by line, as their file has them, with the empty lines between."""
-    placed = _placed(chunks) if source.collection_kind is CollectionKind.CODE else None
+    """Chunks as one text: those of code line by line, as their file has them, with the empty lines between; others below their
+    headings."""
+    headed = any(item.code is None and item.heading_path not in ((), (source.title,)) for item in chunks)
+    placed = _placed(chunks) if source.collection_kind is CollectionKind.CODE and not headed else None
     if placed is None or not _ascending(placed):
-        return "\n\n".join(item.text for item in chunks)
+        return "\n\n".join(_with_headings(chunks, source.title))
     return "\n".join(line.text for line in _with_empty_lines(placed))
+
+
+def _with_headings(chunks: Sequence[Chunk], title: str) -> Iterator[str]:
+    """The texts of chunks, each below those of its headings that the one before does not stand below; without the title, which
+    is told beside the text."""
+    before: tuple[str, ...] = (title,)
+    for chunk in chunks:
+        path = chunk.heading_path
+        known = next((n for n, pair in enumerate(zip(path, before, strict=False)) if pair[0] != pair[1]), len(before))
+        yield from (f"{'#' * min(level + 1, 6)} {path[level]}" for level in range(min(known, len(path)), len(path)))
+        yield chunk.text
+        before = path
 
 
 class _Line(NamedTuple):

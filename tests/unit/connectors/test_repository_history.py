@@ -217,7 +217,8 @@ def test_gitlab_tells_issues_and_merge_requests_with_what_people_said(tmp_path: 
     assert sorted(found) == [".history/issues/12.md", ".history/merge_requests/45.md"]
     text = found[".history/issues/12.md"].item().text
     assert text == (
-        "# 로그인 오류 (#12)\n\nIssue #12 · 로그인 오류 · state: open · author: hong · opened: 2026-05-02 · labels: 버그, 긴급\n\n"
+        "# 로그인 오류 (#12)\n\n"
+        "Issue #12 · 로그인 오류 · state: open · author: hong · opened: 2026-05-02 · labels: 버그, 긴급\n\n"
         "세션이 30분 뒤에\n끊어진다.\n\n## lee, 2026-05-02\n\n재현했습니다.\n"
     )
     request = found[".history/merge_requests/45.md"].item().text

@@ -33,10 +33,11 @@ LOGIN = "\n\n".join(f"def step_{n}() -> int:\n    return {n}" for n in range(8))
 def put(world: CodeWorld, path: str, parts: list[tuple[str, list[int]]], code: CodeContext | None) -> None:
     """Chunks of a file in place of its own, each with the numbers of its lines; of code, with the one that it is on."""
     version = world.versions[f"payments/{path}"]
+    headings = (f"payments/{path}",) if code else ()
     with world.database.write() as session:
         chunks = [
             Chunk(
-                uuid5(version, f"part {n}"), n, text, LineAnchor(numbers[0], numbers[-1]), (), Language.KOREAN,
+                uuid5(version, f"part {n}"), n, text, LineAnchor(numbers[0], numbers[-1]), headings, Language.KOREAN,
                 ElementKind.TEXT, line_anchors=() if code else tuple(LineAnchor(at, at) for at in numbers), code=code,
             )
             for n, (text, numbers) in enumerate(parts)
@@ -55,6 +56,28 @@ def test_a_page_in_a_repository_is_read_whole(world: CodeWorld) -> None:
     part = read(world, "repo://payments/README.md#L5-L7")
     assert part.text == "| a | b |\n| --- | --- |\n| 1 | 2 |"
     assert part.anchor == LineAnchor(5, 7) and not part.following
+
+
+def test_a_page_is_read_with_its_headings(world: CodeWorld) -> None:
+    """They are on record beside the texts below them; without them nobody knows what these are about."""
+    version = world.versions["payments/README.md"]
+    sections = (
+        ("제1조 승인은 즉시 한다.", ("결제", "승인")),
+        ("제2조 한도가 있다.", ("결제", "승인")),
+        ("30분", ("결제", "세션")),
+    )
+    with world.database.write() as session:
+        chunks = [
+            Chunk(
+                uuid5(version, f"part {n}"), n, text, LineAnchor(3 * n + 3, 3 * n + 3), headings, Language.KOREAN,
+                ElementKind.TEXT,
+            )
+            for n, (text, headings) in enumerate(sections)
+        ]  # fmt: skip
+        chunks_table.replace_chunks(session, version, chunks)
+    read_whole = read(world, "repo://payments/README.md").text
+    assert read_whole == "# 결제\n\n## 승인\n\n제1조 승인은 즉시 한다.\n\n제2조 한도가 있다.\n\n## 세션\n\n30분"
+    assert read(world, "repo://payments/README.md#L9").text == "30분"
 
 
 def test_a_line_of_several_chunks_is_read_whole(world: CodeWorld) -> None:
