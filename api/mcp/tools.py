@@ -43,7 +43,7 @@ from rag.answering.rendering import render
 from rag.answering.service import AnswerOutcome, Asked
 from rag.domain.anchor import Anchor, LineAnchor
 from rag.domain.answer import Citation
-from rag.domain.code_places import CodeMatch, CodeScope
+from rag.domain.code_places import CodeMatch, CodeScope, Spot
 from rag.domain.errors import SeogoError
 from rag.domain.language import CollectionKind
 from rag.domain.messages import UiLanguage
@@ -253,18 +253,20 @@ def _metadata(found: Opened, language: UiLanguage) -> dict[str, object]:
 
 def _code(match: CodeMatch, base: str) -> CodeOut:
     spot, source = match.spot, match.spot.source
+    # With the lines around it: one line by itself is seldom enough to choose by, and each fetch costs a turn.
+    shown = LineAnchor(spot.first - len(spot.before), spot.last + len(spot.after))
     repo, _, path = source.source_key.partition("/") if source.commit else ("", "", source.source_key)
     return CodeOut(
         id=str(spot.chunk_id),
-        title=spot.place,
-        url=passage_url(base, spot.chunk_id, source, LineAnchor(spot.first, spot.last)),
+        title=Spot(source, spot.chunk_id, shown.first, shown.last, "").place,
+        url=passage_url(base, spot.chunk_id, source, shown),
         repo=repo,
         path=path,
-        lines=f"{spot.first}-{spot.last}",
+        lines=f"{shown.first}-{shown.last}",
         commit=source.commit,
         lang=match.language,
         symbol=match.symbol,
-        text=spot.text,
+        text="\n".join((*spot.before, spot.text, *spot.after)),
     )
 
 
