@@ -41,6 +41,7 @@ def code_search(
             _show_spot(item["spot"], item["symbol"])
         _note(found["partial"], "code_partial")
         _note(found["more"], "code_more")
+        _note(not found["matches"], "code_nothing")
     if not found["matches"]:
         raise typer.Exit(1)
 
@@ -65,6 +66,7 @@ def code_symbols(
     else:
         for item in found["definitions"]:
             _show_definition(item)
+        _note(not found["definitions"], "code_nothing")
     if not found["definitions"]:
         raise typer.Exit(1)
 
@@ -79,11 +81,19 @@ def code_uses(
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where something is used, what calls it, what it calls, which tests touch it, or who imports it."""
+    """Show what uses, calls, tests or imports something, or what it calls; the exit code is 1 when nothing does."""
     found = _got(context, "references", {"name": name, "of": of, "limit": limit, **_scope(repo, path, lang)})
+    nothing = not found["uses"] and not found["callees"]
     if as_json:
         _print_json(found)
-        return
+    else:
+        _show_uses(found)
+        _note(nothing, f"code_no_{of}" if found["definitions"] else "code_nothing")
+    if nothing:
+        raise typer.Exit(1)
+
+
+def _show_uses(found: dict[str, Any]) -> None:
     for item in found["definitions"]:
         _show_definition(item)
     for item in found["uses"]:

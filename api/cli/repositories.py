@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -84,25 +84,31 @@ def code_add(
 
 def code_repos(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show the repositories that are kept in step."""
-    from rich.console import Console
-    from rich.table import Table
-
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
-    from api.cli.terminal import shown
-    from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
         found = checked(client.get(_ADDRESS))
-    if as_json:
-        print_json(found)
-        return
-    names = ("repo_name", "repo_collection", "repo_ref", "state", "repo_commit", "repo_files", "note")
+    print_json(found) if as_json else listed(found["repositories"])
+
+
+def listed(repositories: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of repositories, and below it what is to be said of some: sentences, which no column has room for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from api.cli.terminal import one_line, shown
+    from api.cli.texts import text
+
+    names = ("repo_name", "repo_collection", "repo_ref", "state", "repo_commit", "repo_files")
     table = Table(*(text(name) for name in names))
-    for item in found["repositories"]:
+    for item in repositories:
         row = (item["name"], item["collection"], item["ref"] or "HEAD", item["state"], item["commit"][:12])
-        table.add_row(*map(shown, (*row, item["files"], _remark(item))), style="red" if item["failure"] else None)
+        table.add_row(*map(shown, (*row, item["files"])), style="red" if item["failure"] else None)
     Console().print(table)
+    for item in repositories:
+        if remark := _remark(item):
+            typer.secho(one_line(f"{item['name']}: {remark}"), fg="red" if item["failure"] else None)
 
 
 def code_repo(

@@ -37,7 +37,8 @@ class FetchQuery(Body):
     id: str = Field(
         min_length=1,
         max_length=2500,
-        description="an id from search or search_code, doc://<document id>, or repo://<repository>/<path>#L10-L20",
+        description="an id from search or search_code, doc://<document id>, repo://<repository>/<path>#L10-L20, or a place as it "
+        "is cited: <repository>/<path>:10-20@<commit>",
     )
 
 

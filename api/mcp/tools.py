@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from api.answer_log import answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import may_tell, respond
+from api.mcp.cited_places import CitedPlace, PlaceOpener
 from api.mcp.schemas import (
     Answered,
     CodeList,
@@ -36,12 +37,13 @@ from api.schemas.common import AnchorOut
 from api.schemas.search import passage_url
 from api.streaming import GONE, while_connected
 from rag.access.policy import Action
+from rag.answering.changes import History
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
 from rag.answering.service import AnswerOutcome, Asked
 from rag.domain.anchor import Anchor, LineAnchor
 from rag.domain.answer import Citation
-from rag.domain.code_places import CodeMatch, CodeScope
+from rag.domain.code_places import CodeMatch, CodeScope, Spot
 from rag.domain.errors import SeogoError
 from rag.domain.language import CollectionKind
 from rag.domain.messages import UiLanguage
@@ -124,7 +126,13 @@ def fetch(
 ) -> FetchedOut:
     """Read a passage, document or file by its id, with its source."""
     permit = caller.permit()
-    with caller.services.rag.database.read() as session:
+    rag = caller.services.rag
+    if place := CitedPlace.of(body.id):
+        history = History(rag.database, rag.settings.mirror_folder())
+        told, documents = PlaceOpener(history, permit, caller.language, base_url(request)).opened(place)
+        caller.audit.saw(documents)
+        return told
+    with rag.database.read() as session:
         found = opened(session, permit, body.id)
     caller.audit.saw([found.source.document_id])
     source, language, base = found.source, caller.language, base_url(request)
@@ -213,7 +221,12 @@ def titled(source: Source, anchor: Anchor, provision: str, language: UiLanguage)
 def _found(passage: Passage, language: UiLanguage, base: str) -> FoundOut:
     title = titled(passage.source, passage.anchor, passage.chunk.provision, language)
     url = passage_url(base, passage.chunk.id, passage.source, passage.anchor)
-    return FoundOut(id=str(passage.chunk.id), title=title, url=url)
+    return FoundOut(id=_id_of(passage, passage.anchor), title=title, url=url)
+
+
+def _id_of(passage: Passage, anchor: Anchor) -> str:
+    """What fetch takes: the chunk on record, or the place in the history of its repository."""
+    return passage.source.place(anchor) if passage.source.mirrored else str(passage.chunk.id)
 
 
 def _metadata(found: Opened, language: UiLanguage) -> dict[str, object]:
@@ -240,18 +253,20 @@ def _metadata(found: Opened, language: UiLanguage) -> dict[str, object]:
 
 def _code(match: CodeMatch, base: str) -> CodeOut:
     spot, source = match.spot, match.spot.source
+    # With the lines around it: one line by itself is seldom enough to choose by, and each fetch costs a turn.
+    shown = LineAnchor(spot.first - len(spot.before), spot.last + len(spot.after))
     repo, _, path = source.source_key.partition("/") if source.commit else ("", "", source.source_key)
     return CodeOut(
         id=str(spot.chunk_id),
-        title=spot.place,
-        url=passage_url(base, spot.chunk_id, source, LineAnchor(spot.first, spot.last)),
+        title=Spot(source, spot.chunk_id, shown.first, shown.last, "").place,
+        url=passage_url(base, spot.chunk_id, source, shown),
         repo=repo,
         path=path,
-        lines=f"{spot.first}-{spot.last}",
+        lines=f"{shown.first}-{shown.last}",
         commit=source.commit,
         lang=match.language,
         symbol=match.symbol,
-        text=spot.text,
+        text="\n".join((*spot.before, spot.text, *spot.after)),
     )
 
 
@@ -273,7 +288,7 @@ def _sources(cited: Sequence[Citation], language: UiLanguage, base: str) -> list
     return [
         MarkOut(
             mark=item.number,
-            id=str(item.passage.chunk.id),
+            id=_id_of(item.passage, item.anchor),
             title=titled(item.passage.source, item.anchor, item.provision, language),
             url=passage_url(base, item.passage.chunk.id, item.passage.source, item.anchor),
         )

@@ -53,10 +53,13 @@ def _require_same_kind(value: Any, found: Any) -> None:
     elif isinstance(found, BaseModel) and isinstance(value, dict):
         for name in value.keys() & type(found).model_fields.keys():
             _require_same_kind(value[name], getattr(found, name))
-    elif isinstance(found, bool) != isinstance(value, bool):
-        raise ValueError("a boolean is true or false, and nothing else is")
-    elif isinstance(found, int | float) and isinstance(value, str):
-        raise ValueError("a number is not written as a text")
+    elif isinstance(found, bool):
+        if not isinstance(value, bool):
+            raise PydanticCustomError("bool_type", "Input should be a valid boolean")
+    elif isinstance(found, int | float) and isinstance(value, bool | str):
+        if isinstance(found, int):
+            raise PydanticCustomError("int_type", "Input should be a valid integer")
+        raise PydanticCustomError("float_type", "Input should be a valid number")
     elif isinstance(found, date) and isinstance(value, int | float):
         raise PydanticCustomError("date_parsing", "a date is written as in ISO 8601")
 

@@ -8,7 +8,7 @@ from ingest.connectors.git_paths import DOCUMENTS, extension_of
 
 HEAD_BYTES = 8000
 """Bytes that are looked at: as many as git looks at to tell binary from text (`FIRST_FEW_BYTES` in its `xdiff-interface.c`)."""
-_POINTER_BYTES = 1024
+POINTER_BYTES = 1024
 """A pointer is shorter than that, says the specification of LFS."""
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?size (\d{1,18})\n")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -36,7 +36,7 @@ _SQUEEZED_LINE = 500
 
 def lfs_size(content: bytes) -> int | None:
     """Bytes of the file that a pointer of Git LFS stands for; None when the content is no pointer."""
-    if len(content) > _POINTER_BYTES:
+    if len(content) > POINTER_BYTES:
         return None
     found = _POINTER.match(content.replace(b"\r\n", b"\n"))
     return int(found[1]) if found else None
@@ -44,7 +44,7 @@ def lfs_size(content: bytes) -> int | None:
 
 def needs_a_look(path: str, size: int) -> bool:
     """Whether contents could tell more than the path; a document can only be a pointer."""
-    return size <= _POINTER_BYTES or extension_of(path) not in DOCUMENTS
+    return size <= POINTER_BYTES or extension_of(path) not in DOCUMENTS
 
 
 def reason_of(path: str, content: bytes) -> str:

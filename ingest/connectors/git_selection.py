@@ -85,10 +85,13 @@ def select(
     chooser = _Chooser(_Rules(mirror, tree, gitignore=options.gitignore), options, settings)
     reasons: dict[str, str] = {}
     looked_into: dict[str, bool] = {}
+    doubtful: list[TreeEntry] = []
     for entry in tree:
         reasons[entry.path], forced = chooser.by_path(entry)
         if not reasons[entry.path]:
             looked_into[entry.path] = forced
+        elif reasons[entry.path] == BINARY and 0 < entry.size <= git_contents.POINTER_BYTES:
+            doubtful.append(entry)
     if len(looked_into) > settings.max_files:
         raise RepositoryTooLarge(
             name=mirror.name,
@@ -98,6 +101,7 @@ def select(
         )
     waiting = [entry for entry in tree if entry.path in looked_into]
     sizes = _look(mirror, waiting, looked_into, seen if seen and _same_rules(tree, seen) else {}, reasons)
+    sizes |= _pointers(mirror, doubtful, reasons)
     named = [entry._replace(size=sizes.get(entry.path, entry.size)) for entry in tree]
     taken = [entry for entry in named if not reasons[entry.path]]
     return Selected(taken, [(entry, reasons[entry.path]) for entry in named if reasons[entry.path]])
@@ -280,6 +284,21 @@ def _look(
                 reasons[path], sizes[path] = LFS_POINTER, pointed
             else:
                 reasons[path] = _unless_forced(git_contents.reason_of(path, content), forced[path])
+    return sizes
+
+
+def _pointers(mirror: Mirror, entries: Iterable[TreeEntry], reasons: dict[str, str]) -> dict[str, int]:
+    """Put into `reasons` which small files of a binary kind are pointers of LFS, as most of what LFS keeps is. Returns the sizes
+    of what these stand for. They are read each time: it is a kilobyte at most."""
+    by_blob: dict[str, list[str]] = {}
+    for entry in entries:
+        by_blob.setdefault(entry.blob, []).append(entry.path)
+    sizes: dict[str, int] = {}
+    for blob, content in mirror.read(by_blob) if by_blob else ():
+        pointed = git_contents.lfs_size(content)
+        if pointed is not None:
+            sizes |= dict.fromkeys(by_blob[blob], pointed)
+    reasons |= dict.fromkeys(sizes, LFS_POINTER)
     return sizes
 
 

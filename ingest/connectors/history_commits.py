@@ -114,8 +114,12 @@ def _document(name: str, rule: GivenRule | None, part: int, entries: Sequence[Lo
 
 def _section(entry: LoggedCommit) -> str:
     subject, _, body = entry.message.partition("\n")
-    parts = [f"## {subject.strip() or '(no message)'}"]
-    parts.append(f"Commit {entry.hash[:12]} · {' '.join(entry.author.split())} · {entry.when:%Y-%m-%d}")
+    said = subject.strip() or "(no message)"
+    who = f"Commit {entry.hash[:12]} · {' '.join(entry.author.split())} · {entry.when:%Y-%m-%d}"
+    parts = [
+        f"## {said}",
+        f"{who} · {said}",
+    ]  # a heading is searched and never quoted: an answer has to have both in one
     parts += [body.strip()] if body.strip() else []
     if entry.paths:
         shown = [f"`{path}`" for path in entry.paths[:_MOST_PATHS]]

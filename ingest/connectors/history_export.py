@@ -1,7 +1,8 @@
-"""Reads issues, merge and pull requests from files: a GitLab project export, or answers of the API of GitHub or Gitea.
+"""Reads issues, merge and pull requests from files: a GitLab project export, or answers of the API of GitLab, GitHub or Gitea.
 
 project.json-export/tree/project/issues.ndjson          GitLab: an object a line, comments inside
 issues.json, issues-2.json, pulls.json, comments.json   GitHub, Gitea: lists as `GET /repos/…/issues` and so on answer
+issues.json, merge_requests.json                        GitLab: lists as `GET /projects/…/issues` and so on answer
 
 They lie in a folder, or in a `.tar.gz` as GitLab gives it, which is read in one pass and never unpacked to disk.
 """
@@ -20,7 +21,13 @@ from ingest.connectors.history_items import Comment, Kind, Talk, github_comments
 from rag.domain.errors import RepositoryNotRead
 
 _LINES: dict[str, Kind] = {"issues.ndjson": "issue", "merge_requests.ndjson": "merge request"}
-_LISTS = ("issues", "pulls", "pull_requests")
+_LISTS: dict[str, Kind] = {
+    "issues": "issue",
+    "merge_requests": "merge request",
+    "pulls": "pull request",
+    "pull_requests": "pull request",
+}
+"""What a list of GitLab's API holds; of one of the others each entry says it."""
 _COMMENTS = ("comments", "issue_comments")
 _MAX_LINE = 32 << 20
 _MAX_FILE = 512 << 20
@@ -44,18 +51,28 @@ class _Read:
     def take(self, path: PurePath, size: int, content: IO[bytes]) -> None:
         """Read one file; `path` is the one inside the export."""
         if kind := _LINES.get(path.name):
-            lines = _of_lines(path, content, self.name)
-            self.talks[path] = [talk for data in lines if (talk := gitlab_talk(data, kind)) is not None]
+            self._take(path, (gitlab_talk(data, kind) for data in _of_lines(path, content, self.name)))
             return
         items = _of_list(path, size, content, self.name)
-        if _list_name(path) in _LISTS:
-            self.talks[path] = [talk for data in items if (talk := github_talk(data)) is not None]
+        if (listed := _LISTS.get(_list_name(path))) is not None:
+            self._take(path, (gitlab_talk(data, listed) if "iid" in data else github_talk(data) for data in items))
             return
         for data in items:
             address = data.get("issue_url") or data.get("pull_request_url")
             number = str(address or "").rpartition("/")[2]
             if number.isdecimal():
                 self.comments.setdefault(int(number), []).append(data)
+
+    def _take(self, path: PurePath, read: Iterator[Talk | None]) -> None:
+        """Keep the issues and requests of a file; what has no number is none.
+
+        Raises:
+            RepositoryNotRead: it holds something, and none of it is an issue or request.
+        """
+        given = list(read)
+        self.talks[path] = [talk for talk in given if talk is not None]
+        if given and not self.talks[path]:
+            raise RepositoryNotRead.because("export_unknown", name=self.name, file=path.name)
 
 
 def exported_talks(place: Path, name: str, *, confidential: bool, bounds: Bounds) -> Iterator[Talk]:

@@ -85,7 +85,8 @@ class Talk:
     def item(self, access: GivenRule | None = None) -> HistoryItem:
         """Its document."""
         sign = "!" if self.kind == "merge request" else "#"
-        told = [f"{self.kind.capitalize()} {sign}{self.number}", f"state: {self.state}"]
+        # The title as text, too: a heading is searched and never quoted.
+        told = [f"{self.kind.capitalize()} {sign}{self.number} · {self.title}", f"state: {self.state}"]
         told += [f"author: {self.author}"] if self.author else []
         told += [
             f"{word}: {when:%Y-%m-%d}" for word, when in (("opened", self.opened), ("closed", self.closed)) if when

@@ -178,7 +178,10 @@ class History:
             changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, inside)]
             documents = told_at(session, permit, opened.row, [p for item in changes for p in _paths(item)])
             named = {path for path in documents if opened.view.name(path) == path}
-            told = [item for item in changes if all(p in named for p in _paths(item))]
+            new = _new_to_all(session, permit, opened, changes, named)
+        told = [item for item in changes if all(p in named for p in _paths(item))]
+        told += comparing.as_added(opened.mirror, first.commit, last.commit, new)
+        told.sort(key=lambda item: item.path)
         files = [ChangedFile(item, documents[item.path]) for item in told[:MOST_FILES]]
         files = self._with_patches(opened, first, last, files, patches)
         commits = self._commits(permit, opened, first, last, [p for item in files for p in _paths(item.change)])
@@ -328,6 +331,16 @@ def decoded(content: bytes) -> str:
     """The text of a file, with one kind of line break."""
     lines = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return "\n".join(comparing.text_of(line) for line in lines)
+
+
+def _new_to_all(
+    session: Session, permit: Permit, opened: _Opened, changes: Sequence[FileChange], named: Collection[str]
+) -> list[FileChange]:
+    """Files that came from a path at which there never was a document, as of all that was moved before the first look: the reader
+    may be told of what they are now, and of nothing that they were."""
+    moved = [item for item in changes if item.path in named and item.before and item.before not in named]
+    kept = kept_from(session, permit, opened.row, [item.before for item in moved])
+    return [item for item in moved if item.before not in kept]
 
 
 def _paths(change: FileChange) -> tuple[str, ...]:

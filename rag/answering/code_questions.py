@@ -46,37 +46,54 @@ _OBJECT = rf"{_NAME}{_SORT}(?:을|를|은|는|이|가|의)?\s*"
 _SUBJECT = rf"{_NAME}{_SORT}(?:이|가|은|는|에서|안에서)\s*"
 _EXPLAIN = r"\b(?:explain|describe|summari[sz]e)\s+(?:to\s+me\s+)?(?:the\s+)?"
 _KINDS = r"(?:module|package|file|class)"
-_USED = r"(?:사용|쓰이|쓰여|쓰는|쓰나|참조|이용|import|임포트)"
+_USED = r"(?:사용|쓰이|쓰여|쓰는|쓰나|쓰고|써|씁|참조|이용|import|임포트)"
+_WHAT = r"(?:무엇을|무얼|뭘|뭐를?|(?:어떤|무슨)\s*(?:것|코드|함수|메서드|메소드|프로시저)(?:들)?(?:을|를)?)\s*"
+"""As an object: whatever stands before it as the topic of the sentence is what does it."""
+_THINGS = r"(?:functions?|methods?|procedures?|else|code)\s+"
 _COVERING = r"(?:(?:of|for|that|covers?|touch|touching|exercise)\s+)*"
 _KOREAN: tuple[tuple[Wanted, str], ...] = (
-    (Wanted.TESTS, rf"{_OBJECT}(?:(?:검증|확인|테스트)하는|에\s*대한)?\s*(?:단위\s*)?테스트(?!하는)"),
+    (Wanted.TESTS, rf"{_OBJECT}(?:(?:검증|확인|테스트)하는|에\s*대한|어떻게)?\s*(?:단위\s*)?테스트(?!하는)"),
+    (Wanted.TESTS, rf"{_OBJECT}테스트하는\s*(?:것|곳|코드|파일|함수|케이스)"),
+    (Wanted.CALLEES, rf"{_SUBJECT}(?:\S+\s)?{_WHAT}(?:호출|부르|부릅|콜)"),
     (
         Wanted.CALLEES,
         rf"{_SUBJECT}(?:\S+\s)?(?:호출하는|부르는|사용하는|쓰는)\s*(?:것|함수|메서드|메소드|코드|다른)",
     ),
     (Wanted.CALLERS, rf"{_OBJECT}(?:\S+\s)?(?:호출|콜|부르|불리|부른)"),
     (Wanted.USES, rf"{_OBJECT}(?:어디(?:서|에서|에)?|누가|어느\s\S+)\s*{_USED}"),
+    (Wanted.USES, rf"(?:어디(?:서|에서)|누가|어느\s\S+)\s+{_OBJECT}{_USED}"),
+    (Wanted.USES, rf"{_OBJECT}(?:사용|참조|호출)처"),
     (Wanted.USES, rf"{_OBJECT}(?:사용|참조|이용|임포트|import|쓰)(?:하는|되는|이는|는)?\s*(?:곳|위치|코드|파일|데)"),
     (Wanted.DEFINITION, rf"{_OBJECT}(?:어디(?:서|에서|에)?\s*)?(?:정의|선언|구현)(?:되|된|한|하|는|가|이|를|\s*위치)"),
-    (Wanted.DEFINITION, rf"{_NAME}{_SORT}(?:은|는|이|가)\s*어디에?\s*(?:있|위치)"),
+    (Wanted.DEFINITION, rf"{_NAME}{_SORT}\s*(?:구현|정의|선언)?(?:은|는|이|가)\s*어디에?\s*(?:있|위치)"),
     (
         Wanted.MODULE,
         rf"{_NAME}\s*(?:모듈|패키지|파일|클래스)(?:을|를|이|가|은|는)?\s*(?:에\s*대해\s*)?(?:\S+\s)?"
         r"(?:설명|무엇|뭐|무슨|요약|구조|구성)",
     ),
+    (Wanted.MODULE, rf"{_NAME}(?:은|는|이|가)\s*(?:무슨|어떤|뭐\s*하는|무엇을\s*하는)\s*(?:모듈|패키지|파일|클래스)"),
 )
 _ENGLISH: tuple[tuple[Wanted, str], ...] = (
     (Wanted.TESTS, rf"\b(?:which|what|where\s+are|show|find)\b.{{0,20}}\btests?\s+{_COVERING}{_CALLED}{_NAME}"),
-    (Wanted.CALLEES, rf"\bwhat\s+(?:does|do|is)\s+{_CALLED}{_NAME}\s+(?:call|use|calling)"),
+    (Wanted.TESTS, rf"\b(?:is|are)\s+{_CALLED}{_NAME}\s+(?:tested|covered\s+by\s+tests?)"),
+    (Wanted.CALLEES, rf"\b(?:what|which)\s+(?:{_THINGS})?(?:does|do|is)\s+{_CALLED}{_NAME}\s+(?:call|use|calling)"),
+    (Wanted.CALLEES, rf"\b(?:what|which)\s+(?:{_THINGS})?(?:is|are)\s+called\s+(?:by|from|in)\s+{_CALLED}{_NAME}"),
+    (Wanted.CALLEES, rf"\bcallees\s+of\s+{_CALLED}{_NAME}"),
     (Wanted.CALLERS, rf"\b(?:what|who|which\s+\w+)\s+(?:calls?|invokes?)\s+{_CALLED}{_NAME}"),
     (Wanted.CALLERS, rf"\bcallers?\s+of\s+{_CALLED}{_NAME}"),
     (Wanted.CALLERS, rf"\bwhere\s+(?:is|are|does)\s+{_CALLED}{_NAME}\s+(?:get\s+)?(?:called|invoked)"),
+    (Wanted.CALLERS, rf"\bwhere\s+(?:do|does)\s+\w+\s+(?:call|invoke)\s+{_CALLED}{_NAME}"),
+    (Wanted.CALLERS, rf"\bwhere\s+{_CALLED}{_NAME}\s+(?:is|are)\s+(?:called|invoked)"),
+    (Wanted.USES, rf"\bwhere\s+{_CALLED}{_NAME}\s+(?:is|are)\s+(?:used|referenced|imported)"),
     (Wanted.USES, rf"\bwhere\s+(?:is|are|does)\s+{_CALLED}{_NAME}\s+(?:being\s+|get\s+)?(?:used|referenced|imported)"),
     (Wanted.USES, rf"\bwhere\s+(?:do|does)\s+\w+\s+(?:use|import|reference)\s+{_CALLED}{_NAME}"),
     (Wanted.USES, rf"\b(?:what|who|which\s+\w+)\s+(?:uses?|imports?|references?)\s+{_CALLED}{_NAME}"),
-    (Wanted.USES, rf"\b(?:uses|usages?|references)\s+of\s+{_CALLED}{_NAME}"),
+    (Wanted.USES, rf"\b(?:uses|usages?|references)\s+(?:of|to)\s+{_CALLED}{_NAME}"),
     (Wanted.DEFINITION, rf"\bwhere\s+(?:is|are)\s+{_CALLED}{_NAME}\s+(?:defined|declared|implemented|located)"),
+    (Wanted.DEFINITION, rf"\bwhere\s+(?:can|do)\s+(?:i|we|you)\s+find\s+{_CALLED}{_NAME}"),
+    (Wanted.DEFINITION, rf"\bwhere\s+{_CALLED}{_NAME}\s+(?:is|are)\s+(?:defined|declared|implemented)"),
     (Wanted.DEFINITION, rf"\bdefinition\s+of\s+{_CALLED}{_NAME}"),
+    (Wanted.MODULE, rf"\bwhat\s+(?:does|is)\s+(?:the\s+)?{_KINDS}\s+{_NAME}\s*(?:do\b|for\b|\?|$)"),
     (Wanted.MODULE, rf"{_EXPLAIN}{_KINDS}\s+{_NAME}"),
     (Wanted.MODULE, rf"{_EXPLAIN}{_NAME}\s+{_KINDS}\b"),
 )

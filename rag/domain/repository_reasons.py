@@ -39,6 +39,11 @@ READ_REASONS: dict[str, tuple[str, str]] = {
         "{file}: more than {limit_mb} MB; cut it into several",
     ),
     "export_json": ("내보내기 파일 {file}이(가) 올바른 JSON이 아닙니다", "{file}: not valid JSON"),
+    "export_unknown": (
+        "내보내기 파일 {file}에 이슈나 병합 요청으로 읽을 수 있는 것이 없습니다. GitLab 항목에는 iid, GitHub·Gitea 항목에는 "
+        "number가 있어야 합니다",
+        "{file}: nothing in it is an issue or a request: those of GitLab have an iid, those of GitHub and Gitea a number",
+    ),
     "archive_kind": (
         "history.export는 폴더나 .tar.gz 파일이어야 합니다",
         "history.export has to be a folder or a .tar.gz file",

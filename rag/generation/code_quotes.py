@@ -15,6 +15,8 @@ WINDOW = 14
 """Lines that are quoted of a passage that is longer."""
 _HEAD = 8
 """Lines of them that a head may take where what matters stands below it."""
+_LEAST = 4
+"""Lines of what matters elsewhere that are worth showing beside a whole definition."""
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|;|'|@|\*>)")
 ENDS_HEAD = re.compile(r"[{:;]\s*(?:#.*|//.*|--.*|/\*.*)?$|\b(?:IS|AS|BEGIN|then|do)\s*$")
 DOCSTRING = re.compile(r"\s*[rRuUbB]?(\"\"\"|''')")
@@ -34,11 +36,33 @@ def quoted_lines(passage: Passage, weights: Mapping[str, float], terms_of: Terms
     head = _head(lines, _name(passage))
     if not head:
         return [_window(lines, scores, WINDOW)]
-    below = [0.0 if number < head else score for number, score in enumerate(scores)]
-    if not any(below):
+    if not any(scores[head:]):
         return [_trimmed(lines, 0, WINDOW)]  # the head tells all, so the lines after it come along
+    below = _below(scores, head)
     first, last = _window(lines, below, WINDOW - head)
-    return [_trimmed(lines, 0, last)] if first <= head + 1 else [_trimmed(lines, 0, head), (first, last)]
+    block = _block(lines, head)
+    if head < block <= WINDOW and sum(scores[:block]) >= sum(below[first:last]):
+        head, below = block, _below(scores, block)  # what is asked about is this definition, and its body has room
+        if WINDOW - head < _LEAST or not any(below):
+            return [_trimmed(lines, 0, head)]
+        first, last = _window(lines, below, WINDOW - head)
+    return [_trimmed(lines, 0, max(head, last))] if first <= head + 1 else [_trimmed(lines, 0, head), (first, last)]
+
+
+def _below(scores: Sequence[float], head: int) -> list[float]:
+    """The scores without those of the head."""
+    return [0.0 if number < head else score for number, score in enumerate(scores)]
+
+
+def _block(lines: Sequence[str], head: int) -> int:
+    """The line after the block that stands below a head, by its indentation, with what closes it."""
+    signature = next((line for line in lines[:head] if line.strip() and not _COMMENT.match(line)), "")
+    outside = len(signature) - len(signature.lstrip())
+    for number in range(head, len(lines)):
+        text = lines[number].strip()
+        if text and len(lines[number]) - len(lines[number].lstrip()) <= outside:
+            return number + 1 if text[0] in "})]" or text == "end" else number
+    return len(lines)
 
 
 def _name(passage: Passage) -> str:

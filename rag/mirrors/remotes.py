@@ -70,19 +70,34 @@ class Remote:
         return opened | (self._over_https() if self.way == "https" else self._over_ssh())
 
     def require_credential_for_host(self, name: str = "") -> None:
-        """Refuse to go to a host with a credential that is for others.
+        """Refuse to go to a host with a credential that is for others, or by SSH without a key.
 
         Raises:
-            RepositoryRefused: it is.
+            RepositoryRefused: it is for others, or lacks what SSH needs.
         """
-        if self.way == "file" or self.credential is None or _allowed(self.host, self.credential.hosts, self.way):
+        if self.way == "file":
             return
-        raise RepositoryRefused(
-            name=name or self.url,
-            detail=f"the credential is not for the host {self.host}",
-            reason="credential_host",
-            host=self.host,
-        )
+        if self.credential is not None and not _allowed(self.host, self.credential.hosts, self.way):
+            raise RepositoryRefused(
+                name=name or self.url,
+                detail=f"the credential is not for the host {self.host}",
+                reason="credential_host",
+                host=self.host,
+            )
+        if self.way == "ssh":
+            self._ssh_files(name)
+
+    def _ssh_files(self, name: str = "") -> tuple[Path, Path]:
+        """The private key and the known hosts."""
+        key = None if self.credential is None else self.credential.ssh_key_file
+        known = None if self.credential is None else self.credential.known_hosts_file
+        if key is None or known is None:
+            raise RepositoryRefused(
+                name=name or self.url,
+                detail="SSH needs a credential with ssh_key_file and known_hosts_file",
+                reason="ssh_credential",
+            )
+        return key, known
 
     def _over_https(self) -> dict[str, str]:
         """The header is bound to the host: git sends it nowhere else, and follows no redirection."""
@@ -111,14 +126,7 @@ class Remote:
 
     def _over_ssh(self) -> dict[str, str]:
         """No configuration, no agent, no password, no unknown host key. git gives this line to a shell, so it is quoted."""
-        known = None if self.credential is None else self.credential.known_hosts_file
-        key = None if self.credential is None else self.credential.ssh_key_file
-        if known is None or key is None:
-            raise RepositoryRefused(
-                name=self.url,
-                detail="SSH needs a credential with ssh_key_file and known_hosts_file",
-                reason="ssh_credential",
-            )
+        key, known = self._ssh_files()
         read_secret(key)
         if not known.is_file():
             raise ConfigurationError(detail=f"{known}: no file of host keys")

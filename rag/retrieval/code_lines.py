@@ -14,6 +14,7 @@ from rag.access.personal_data.reading import names_masked, read_masked, shown_wh
 from rag.domain.anchor import LineAnchor
 from rag.domain.code import Symbol, SymbolKind
 from rag.domain.code_places import Definition, Spot
+from rag.domain.document import Chunk
 from rag.domain.passage import LocatedChunk, Source
 from rag.domain.principal import Permit
 from rag.store import code_query
@@ -171,13 +172,33 @@ def _touched(places: Sequence[ChunkPlace], spans: Sequence[Span], around: int) -
 
 
 def _by_version(chunks: Iterable[LocatedChunk]) -> dict[UUID, FileLines]:
-    lines: dict[UUID, dict[int, str]] = {}
-    homes: dict[UUID, dict[int, UUID]] = {}
-    sources: dict[UUID, Source] = {}
+    by_version: dict[UUID, list[LocatedChunk]] = {}
     for item in chunks:
-        version_id = item.source.version_id
-        sources[version_id] = item.source
-        for number, text in lines_of(item):
-            lines.setdefault(version_id, {})[number] = text
-            homes.setdefault(version_id, {})[number] = item.chunk.id
-    return {key: FileLines(sources[key], lines[key], homes[key]) for key in lines}
+        by_version.setdefault(item.source.version_id, []).append(item)
+    found: dict[UUID, FileLines] = {}
+    for version_id, items in by_version.items():
+        lines: dict[int, str] = {}
+        homes: dict[int, UUID] = {}
+        before: Chunk | None = None
+        for item in sorted(items, key=lambda item: item.chunk.ordinal):
+            numbered = lines_of(item)
+            for number in _empty_before(item.chunk, before):
+                lines[number], homes[number] = "", item.chunk.id if before is None else before.id
+            for number, text in numbered:
+                lines[number] = lines.get(number, "") + text  # a line that is longer than a chunk may be is several
+                homes.setdefault(number, item.chunk.id)
+            before = item.chunk
+        if lines:
+            found[version_id] = FileLines(items[0].source, lines, homes)
+    return found
+
+
+def _empty_before(chunk: Chunk, before: Chunk | None) -> range:
+    """The lines between a chunk of code and the one before it, or the beginning of the file. Every character of a source file
+    lies in a chunk, so they are empty; where a chunk between the two was not read, nothing is known of them."""
+    at = chunk.anchor
+    if chunk.code is None or not isinstance(at, LineAnchor) or chunk.ordinal != (before.ordinal + 1 if before else 0):
+        return range(0)
+    if before is None:
+        return range(1, at.first)
+    return range(before.anchor.last + 1, at.first) if isinstance(before.anchor, LineAnchor) else range(0)

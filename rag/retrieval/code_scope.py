@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rag.domain.code_places import CodeScope
-from rag.domain.errors import RepositoryNotFound
+from rag.domain.errors import InvalidRequest, RepositoryNotFound
 from rag.domain.filters import DocumentFilter
 from rag.domain.principal import Permit
 from rag.store import code_query, repository
@@ -21,9 +21,13 @@ from rag.text.code import LANGUAGE_NAMES
 from rag.text.code_paths import glob_pattern, literal_prefix
 from rag.text.linear_pattern import LinearPattern
 
-_SPELLINGS = {"js": "javascript", "ts": "typescript", "py": "python", "cpp": "c++", "csharp": "c#", "sh": "shell"}
-
-
+_SPELLINGS = {
+    "csharp": "c#", "c-sharp": "c#", "cplusplus": "c++", "golang": "go", "objc": "objective-c", "dockerfile": "dockerfile",
+    "makefile": "make", "make": "make", "cmake": "cmake", "node": "javascript", "nodejs": "javascript",
+    "javascriptreact": "javascript", "typescriptreact": "typescript", "shellscript": "shell", "plsql": "sql", "hcl": "terraform",
+}  # fmt: skip
+"""Other names of languages, those of editors among them; their own names and their suffixes are known anyway."""
+_LANGUAGES = frozenset({*LANGUAGE_NAMES.values(), *_SPELLINGS.values()})
 _MOST_FILES = 100_000
 """Keys that are looked at for a filter: some tenths of a second."""
 
@@ -109,22 +113,41 @@ def scoped(session: Session, permit: Permit, scope: CodeScope) -> ScopedPermit:
     Raises:
         RepositoryNotFound: one of its repositories is neither a repository nor a collection that the permit covers.
         PatternRefused: its glob is none.
+        InvalidRequest: its language is none that is known.
     """
     code = permit.narrowed(code_query.code_collections(session, permit))
     rows = repository.of_reader(session, code)
     named = collections_table.permitted(session, permit) if scope.repositories else ()
     collections = {key: row.id for row in named for key in (row.name, str(row.id))}
     roots, used = _roots(code, collections, scope.repositories, rows)
-    language = scope.language.strip().lower()
     glob = scope.path.strip().removeprefix("./").lstrip("/")
     return ScopedPermit(
         code.narrowed(roots),
         roots,
         tuple(used),
-        _SPELLINGS.get(language, language),
+        _language_meant(scope.language),
         glob_pattern(glob) if glob else None,
         literal_prefix(glob) if "/" in glob and scope.repositories else "",
     )
+
+
+def _language_meant(asked: str) -> str:
+    """The language that a name, another name or a suffix means; empty for none.
+
+    Raises:
+        InvalidRequest: nothing is called so.
+    """
+    name = asked.strip().lower().removeprefix(".")
+    if not name:
+        return ""
+    meant = name if name in _LANGUAGES else _SPELLINGS.get(name) or LANGUAGE_NAMES.get(name)
+    if meant is None:
+        known = ", ".join(sorted(_LANGUAGES))
+        raise InvalidRequest(
+            detail=f"lang: {asked[:40]} is no language that is known here; these are: {known}",
+            detail_ko=f"lang: {asked[:40]}은(는) 아는 언어가 아닙니다. 아는 언어: {known}",
+        )
+    return meant
 
 
 def _roots(

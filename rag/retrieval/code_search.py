@@ -37,6 +37,7 @@ _CHUNKS = 200
 _WHOLE_FILES = 20
 """Files that are in memory at once, where a match may go over several pieces."""
 _HANGUL = re.compile("[가-힣]{2,}")
+_WORD = re.compile(r"\w+")
 _AS_SAID = QuestionContext(infer_filters=False)
 
 
@@ -159,7 +160,7 @@ class CodeSearcher:
         inside: dict[UUID, list[SymbolRow]] | None,
     ) -> list[tuple[Passage, CodeMatch]]:
         """Those passages that lie in the scope, and in the definitions asked for."""
-        terms = _terms(query)
+        terms, words = _terms(query), set(_WORD.findall(query))
         with self.database.read() as session:
             known = code_query.symbols_of(session, within.permit, {item.source.version_id for item in found})
             said = _said(session, within.permit, known)
@@ -167,7 +168,9 @@ class CodeSearcher:
         for item in found:
             source = item.source
             match = (
-                _of_passage(item, terms, known, said) if within.holds(source.collection_id, source.source_key) else None
+                _of_passage(item, terms, words, known, said)
+                if within.holds(source.collection_id, source.source_key)
+                else None
             )
             if match is not None and (inside is None or _within(inside, source.version_id, match.spot)):
                 kept.append((item, match))
@@ -369,14 +372,26 @@ def _said(
 
 
 def _of_passage(
-    item: Passage, terms: set[str], known: Mapping[UUID, Sequence[SymbolRow]], said: Callable[[SymbolRow | None], str]
+    item: Passage,
+    terms: set[str],
+    words: set[str],
+    known: Mapping[UUID, Sequence[SymbolRow]],
+    said: Callable[[SymbolRow | None], str],
 ) -> CodeMatch | None:
-    """The line of a passage that has most of the words, with what stands around it; None of a passage without lines."""
+    """The line of a passage that has most of the words, with what stands around it; None of a passage without lines. Of equals,
+    the one that has the words as they are written, and then the one that defines a name among them."""
     numbered = lines_of(LocatedChunk(item.chunk, item.source))
     if not numbered:
         return None
     texts = [text for _, text in numbered]
-    best = max(range(len(texts)), key=lambda place: (len(terms & _terms(texts[place])), -place))
+    heads = {row.first for row in known.get(item.source.version_id, ()) if row.name in words}
+
+    def weight(place: int) -> tuple[int, int, bool, int]:
+        text = texts[place]
+        written = words.intersection(_WORD.findall(text))
+        return len(terms & _terms(text)), len(written), numbered[place][0] in heads, -place
+
+    best = max(range(len(texts)), key=weight)
     number = numbered[best][0]
     before, after = tuple(texts[max(0, best - CONTEXT) : best]), tuple(texts[best + 1 : best + 1 + CONTEXT])
     spot = Spot(item.source, item.chunk.id, number, number, texts[best], before, after)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 from uuid import UUID
 
@@ -137,33 +139,69 @@ def _part_of(whole: _Whole, name: str, part: int) -> Opened:
 
 
 def _joined(chunks: Sequence[Chunk], source: Source) -> str:
-    """Chunks as one text: those of code line by line, as their file has them, with the empty lines between."""
-    if source.collection_kind is not CollectionKind.CODE:
-        return "\n\n".join(item.text for item in chunks)
-    numbered = _numbered(chunks)
-    return "\n".join(item.text for item in chunks) if numbered is None else "\n".join(_lines(numbered))
+    """Chunks as one text: those of code line by line, as their file has them, with the empty lines between; others below their
+    headings."""
+    headed = any(item.code is None and item.heading_path not in ((), (source.title,)) for item in chunks)
+    placed = _placed(chunks) if source.collection_kind is CollectionKind.CODE and not headed else None
+    if placed is None or not _ascending(placed):
+        return "\n\n".join(_with_headings(chunks, source.title))
+    return "\n".join(line.text for line in _with_empty_lines(placed))
 
 
-def _numbered(chunks: Sequence[Chunk]) -> dict[int, str] | None:
-    """Lines by number; None where a chunk does not say which lines it is."""
-    found: dict[int, str] = {}
+def _with_headings(chunks: Sequence[Chunk], title: str) -> Iterator[str]:
+    """The texts of chunks, each below those of its headings that the one before does not stand below; without the title, which
+    is told beside the text."""
+    before: tuple[str, ...] = (title,)
+    for chunk in chunks:
+        path = chunk.heading_path
+        known = next((n for n, pair in enumerate(zip(path, before, strict=False)) if pair[0] != pair[1]), len(before))
+        yield from (f"{'#' * min(level + 1, 6)} {path[level]}" for level in range(min(known, len(path)), len(path)))
+        yield chunk.text
+        before = path
+
+
+class _Line(NamedTuple):
+    """A line of a chunk and those of its file that it stands for: a page of Markdown joins lines, and parts them."""
+
+    first: int
+    last: int
+    text: str
+
+
+def _placed(chunks: Sequence[Chunk]) -> list[_Line] | None:
+    """The lines of chunks with their places, in order; a line of code that is several chunks is put together. None where a chunk
+    does not say which lines it is."""
+    found: list[_Line] = []
     for chunk in chunks:
         texts = chunk.text.split("\n")
         if not isinstance(chunk.anchor, LineAnchor):
             return None
-        if chunk.line_anchors:
-            anchors = [item.first for item in chunk.line_anchors if isinstance(item, LineAnchor)]
-        else:
-            anchors = list(range(chunk.anchor.first, chunk.anchor.first + len(texts)))
-        if len(anchors) != len(texts):
+        first = chunk.anchor.first
+        anchors = chunk.line_anchors or [LineAnchor(first + n, first + n) for n in range(len(texts))]
+        lines = [item for item in anchors if isinstance(item, LineAnchor)]
+        if len(lines) != len(texts):
             return None
-        found |= dict(zip(anchors, texts, strict=True))
+        for place, (at, text) in enumerate(zip(lines, texts, strict=True)):
+            if not place and chunk.code is not None and found and found[-1].last == at.first:
+                found[-1] = found[-1]._replace(text=found[-1].text + text)
+            else:
+                found.append(_Line(at.first, at.last, text))
     return found
 
 
-def _lines(numbered: dict[int, str]) -> Iterator[str]:
-    for number in range(min(numbered), max(numbered) + 1):
-        yield numbered.get(number, "")
+def _ascending(placed: Sequence[_Line]) -> bool:
+    """Whether each is one line of the file, and they follow each other."""
+    single = all(line.first == line.last for line in placed)
+    return single and all(one.last < other.first for one, other in pairwise(placed))
+
+
+def _with_empty_lines(placed: Sequence[_Line]) -> Iterator[_Line]:
+    """Lines that follow each other, with those between, which no chunk has because they are empty."""
+    after = placed[0].first if placed else 0
+    for line in placed:
+        yield from (_Line(number, number, "") for number in range(after, line.first))
+        yield line
+        after = line.last + 1
 
 
 def _file(session: Session, permit: Permit, name: str) -> Opened:
@@ -179,16 +217,34 @@ def _file(session: Session, permit: Permit, name: str) -> Opened:
             detail_ko="파일의 줄은 #L10 또는 #L10-L20으로 적으세요",
         )
     first, last = int(wanted[1]), int(wanted[2] or wanted[1])
-    numbered = _numbered(whole.chunks)
-    if numbered is None:
+    placed = _placed(whole.chunks)
+    if placed is None:
         raise InvalidRequest(detail="this document has no lines", detail_ko="이 문서에는 줄이 없습니다")
-    inside = {number: text for number, text in numbered.items() if first <= number <= last}
+    inside = [line for line in placed if line.first <= last and first <= line.last]
     if not inside:
         raise NotFound
-    text = "\n".join(_lines(inside))[:PART_CHARACTERS]
-    until = min(inside) + text.count("\n")
-    following = f"{REPO}{path}#L{until + 1}-L{max(inside)}" if until < max(inside) else ""
-    return Opened(whole.source, text, LineAnchor(min(inside), until), following=following)
+    lines = list(_with_empty_lines(inside)) if _ascending(inside) else _without_ends(inside)
+    shown = _fitting(lines)
+    until = shown[-1].last
+    following = f"{REPO}{path}#L{lines[len(shown)].first}-L{inside[-1].last}" if len(shown) < len(lines) else ""
+    text = "\n".join(line.text for line in shown)[:PART_CHARACTERS]
+    return Opened(whole.source, text, LineAnchor(shown[0].first, until), following=following)
+
+
+def _without_ends(lines: Sequence[_Line]) -> Sequence[_Line]:
+    """Without the empty lines at both ends, which only part a page's paragraphs."""
+    written = [number for number, line in enumerate(lines) if line.text.strip()]
+    return lines[written[0] : written[-1] + 1] if written else lines[:1]
+
+
+def _fitting(lines: Sequence[_Line]) -> Sequence[_Line]:
+    """As many as fit into a part: at least one, and no break between such as stand on the same line."""
+    size = 0
+    for count, line in enumerate(lines):
+        size += len(line.text) + 1
+        if count and size > PART_CHARACTERS and line.first > lines[count - 1].last:
+            return lines[:count]
+    return lines
 
 
 def _file_at(session: Session, permit: Permit, key: str) -> Document:

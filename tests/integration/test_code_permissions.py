@@ -259,7 +259,7 @@ def test_the_command_shows_commits_files_and_lines(world: World, seogo: Any) -> 
     assert "로그인에 2단계 인증을 더한다" in shown and "감사 지적 사항" not in shown, "the first line of each message"
     lines = shown.splitlines()
     files = [line for line in lines if re.fullmatch(r"\S+ \+\d+ -\d+", line)]
-    assert files == ["src/limits.py +4 -0", "src/login.py +4 -4", "src/report.py +1 -1"]
+    assert files == ["src/limits.py +4 -0", "src/login.py +4 -4", "src/new_name.py +20 -0", "src/report.py +1 -1"]
     assert "-MAX_FAILURES = 5" in lines and "+MAX_FAILURES = 3" in lines
     assert "hr/" not in shown and "임금" not in shown and IN_SALARY not in shown
     assert "hr/salary.py +1 -1" in seogo(PERSONNEL, "payments", "1.4", "1.5").splitlines()

@@ -171,6 +171,11 @@ def test_collections_and_code(world: World, mode: str) -> None:
     assert (hit["repo"], hit["path"], hit["commit"], hit["lang"]) == ("payments", "src/로그인.py", COMMIT, "python")
     assert hit["title"].startswith("payments/src/로그인.py:") and hit["title"].endswith(f"@{COMMIT[:12]}")
     assert "승인 한도를 본다" in hit["text"]
+    first, last = map(int, hit["lines"].split("-"))
+    assert hit["text"].split("\n") == LOGIN.split("\n")[first - 1 : last] and last - first >= 2, (
+        "with what stands around"
+    )
+    assert hit["title"] == f"payments/src/로그인.py:{first}-{last}@{COMMIT[:12]}"
     assert world.call("search_code", mode, query="approve", repo="payments", path="src/")["results"]
     assert world.call("search_code", mode, query="approve", path="**/*.py", lang="python")["results"]
     assert world.call("search_code", mode, query="approve", repo="payments", path="test/")["results"] == []

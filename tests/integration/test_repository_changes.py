@@ -77,7 +77,10 @@ def test_changes_are_told_to_who_may_read_the_files(world: World) -> None:
     assert {item["path"]: (item["added"], item["removed"]) for item in body["files"]} == {
         "src/login.py": (4, 4),
         "src/report.py": (1, 1),
+        "src/new_name.py": (20, 0),  # moved before the first look: where it was, no document ever was
     }
+    [moved] = [item for item in body["files"] if item["path"] == "src/new_name.py"]
+    assert moved["status"] == "added" and "old_name" not in str(body) and "\n-" not in moved["patch"]
     [login] = [item for item in body["files"] if item["path"] == "src/login.py"]
     assert "\n-MAX_FAILURES = 5\n+MAX_FAILURES = 3\n" in login["patch"]
     assert (body["before"]["name"], body["after"]["name"], body["more_files"]) == ("v1.4", "v1.5", False)
@@ -183,6 +186,24 @@ def test_a_path_rule_holds_for_paths_that_never_had_a_document(ruled: World, tmp
     assert answer["status"] == "answered" and "감원" not in str(answer)
 
 
+def test_a_file_that_comes_from_a_path_with_a_rule_is_not_told_of(
+    ruled: World, service: Running, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(ruled.mirror.folder), str(copy))
+    text = "".join(f"ROW_{n} = {n}\n" for n in range(20))
+    commit(copy, {"budget/plan.py": text}, "계획", tag="v5.0")
+    commit(copy, {"budget/plan.py": None, "src/plan.py": text}, "계획을 옮김", tag="v5.1")
+    git(copy, "push", "-q", "origin", "HEAD:refs/heads/five", "v5.0", "v5.1")
+    with service.services.rag.database.read() as session:
+        collection = session.get_one(Repository, UUID(ruled.repository)).collection_id
+    ruled.owner.ingest(str(collection), {"payments/src/plan.py": text.encode()}, timeout_s=180)
+    asked = {"from": "5.0", "to": "5.1"}
+    assert ruled.get("changes", **asked).json()["files"] == []
+    [told] = ruled.get("changes", ruled.owner, **asked).json()["files"]
+    assert (told["path"], told["added"], told["removed"]) == ("src/plan.py", 20, 0)
+
+
 def test_a_path_rule_holds_for_a_file_that_was_gone_before_there_was_one(
     ruled: World, service: Running, tmp_path: Path
 ) -> None:
@@ -239,6 +260,41 @@ def test_an_answer_about_changes_cites_what_can_be_opened(world: World) -> None:
             assert response.json()["message"].startswith(item["quote"])
     assert opened >= 2
     assert "RAISE" not in answer["text"] and "임금" not in answer["text"]
+
+
+def fetched(world: World, name: str, caller: Caller | None = None) -> Any:
+    return (caller or world.reader).post("/tools/fetch", json={"id": name})
+
+
+def test_a_tool_opens_what_an_answer_about_changes_cites(world: World) -> None:
+    """By the id that it gives, and by the place as people read it; a commit by its hash."""
+    answer = world.reader.post("/tools/ask", json={"question": QUESTION}).json()
+    assert answer["status"] == "answered"
+    for item in answer["sources"]:
+        for name in (item["id"], item["title"]):
+            found = fetched(world, name)
+            assert found.status_code == 200, (name, found.text)
+            assert found.json()["title"] == item["title"]
+    old = world.mirror.resolve("v1.4")[:12]
+    found = fetched(world, f"payments/src/login.py:3-4@{old}").json()
+    assert found["text"] == "MAX_FAILURES = 5\nLIMIT = 3_000_000"
+    assert found["metadata"]["path"] == "payments/src/login.py" and found["metadata"]["commit"].startswith(old)
+    assert world.reader.get(found["url"].partition("testserver")[2]).json()["lines"] == found["text"].split("\n")
+
+
+def test_a_tool_opens_no_place_that_is_kept_from_the_reader(world: World, service: Running) -> None:
+    new = world.mirror.resolve("v1.5")[:12]
+    salary = f"payments/hr/salary.py:1@{new}"
+    assert fetched(world, salary, world.owner).json()["text"] == NEW["hr/salary.py"].strip()
+    for name in (
+        salary,
+        f"payments/src/none.py:1@{new}",
+        f"payments/src/login.py:1@{'0' * 12}",
+        f"payments@{'0' * 12}",
+    ):
+        assert (fetched(world, name).status_code, fetched(world, name).json()["code"]) == (404, "not_found"), name
+    stranger = service.caller(Scope.ADMIN)
+    assert fetched(world, f"payments/src/login.py:1@{new}", stranger).status_code == 404
 
 
 def test_an_answer_about_changes_can_be_replayed(world: World) -> None:

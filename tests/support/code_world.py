@@ -216,16 +216,17 @@ class CodeWorld:
 
 
 def chunks_of(version: UUID, text: str) -> list[Chunk]:
-    """The lines of a file, twelve to a chunk."""
+    """The lines of a file, twelve to a chunk, without the empty lines at its ends: as the chunker of code cuts."""
     lines = text.split("\n")
-    found = []
-    for ordinal, start in enumerate(range(0, len(lines), CHUNK_LINES)):
-        part = lines[start : start + CHUNK_LINES]
-        anchor = LineAnchor(start + 1, start + len(part))
-        found.append(
-            Chunk(
-                uuid5(version, str(ordinal)), ordinal, "\n".join(part), anchor, (), Language.CODE, ElementKind.CODE,
-                code=CodeContext("python"),
-            )
-        )  # fmt: skip
+    found: list[Chunk] = []
+    for start in range(0, len(lines), CHUNK_LINES):
+        numbers = [n for n in range(start, min(len(lines), start + CHUNK_LINES)) if lines[n].strip()]
+        if numbers:
+            first, last = numbers[0], numbers[-1]
+            found.append(
+                Chunk(
+                    uuid5(version, str(len(found))), len(found), "\n".join(lines[first : last + 1]),
+                    LineAnchor(first + 1, last + 1), (), Language.CODE, ElementKind.CODE, code=CodeContext("python"),
+                )
+            )  # fmt: skip
     return found

@@ -40,8 +40,8 @@ HELP: dict[str, str] = {
         "이름, 이름의 앞부분, 또는 대문자 마디: PaymentService는 PaySer로 찾습니다."
     ),
     "Such as class or function; may be repeated.": "종류. 예: class, function. 여러 번 쓸 수 있습니다.",
-    "Show where something is used, what calls it, what it calls, which tests touch it, or who imports it.": (
-        "쓰는 곳, 부르는 곳, 안에서 부르는 것, 관련 테스트, 가져다 쓰는 파일 가운데 하나를 보여 줍니다."
+    "Show what uses, calls, tests or imports something, or what it calls; the exit code is 1 when nothing does.": (
+        "쓰는 곳, 부르는 곳, 안에서 부르는 것, 관련 테스트, 가져다 쓰는 파일 가운데 하나를 보여 줍니다. 없으면 종료 코드 1."
     ),
     "Name, as approve or PaymentService.approve; a path for --of importers.": (
         "이름. 예: approve, PaymentService.approve. --of importers에는 경로를 씁니다."

@@ -165,6 +165,46 @@ def test_head_and_telling_lines_of_a_long_definition() -> None:
     assert sum(end - start for start, end in ranges) <= WINDOW
 
 
+FEES = """//! Fees.
+
+/// 수수료를 계산한다
+pub fn fee(amount: u64, grade: Grade) -> u64 {
+    match grade {
+        Grade::Vip => 0,
+        Grade::Normal => amount / 1000,
+    }
+}
+
+pub enum Grade {
+    Vip,
+    Normal,
+}
+
+pub struct FeeTable {
+    rows: Vec<u64>,
+}
+
+impl FeeTable {
+    pub fn total(&self) -> u64 {
+        self.rows.iter().map(|row| fee(*row, Grade::Normal)).sum()
+    }
+}"""
+
+
+def test_a_short_definition_that_is_asked_about_is_quoted_with_its_body() -> None:
+    passage = code(FEES, context=CodeContext("rust", "fee", "function", "pub fn fee"))
+    lines = FEES.split("\n")
+    asked = dict.fromkeys(READER.content_terms("수수료 계산 fee"), 1.0)
+    [(start, end), *others] = quoted_lines(passage, asked, READER.terms_of)
+    assert lines[start:end] == lines[:9]
+    assert end - start + sum(last - first for first, last in others) <= WINDOW
+    table = dict.fromkeys(
+        READER.content_terms("FeeTable total rows"), 1.0
+    )  # what matters stands below: its lines, not this body
+    [head, (first, last)] = quoted_lines(passage, table, READER.terms_of)
+    assert head == (0, 4) and "impl FeeTable {" in lines[first:last]
+
+
 def test_a_part_of_a_definition_has_no_head() -> None:
     text = "\n".join(f"    if step_{number}():" for number in range(40))
     passage = code(text, context=CodeContext("python", "login", "function", "def login(user)"))

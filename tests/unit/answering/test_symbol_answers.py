@@ -170,6 +170,27 @@ def lines(outcome: AnswerOutcome) -> list[str]:
         ("which tests cover charge?", Wanted.TESTS, "charge"),
         ("where is TIMEOUT_S defined?", Wanted.DEFINITION, "TIMEOUT_S"),
         ("Explain the module payments.gateway", Wanted.MODULE, "payments.gateway"),
+        ("approve 함수는 무엇을 호출하나요?", Wanted.CALLEES, "approve"),
+        ("approve는 어떤 함수를 호출하나요?", Wanted.CALLEES, "approve"),
+        ("`approve`는 뭘 부르나?", Wanted.CALLEES, "approve"),
+        ("approve는 누가 호출하나요?", Wanted.CALLERS, "approve"),
+        ("approve는 어디서 호출되나요?", Wanted.CALLERS, "approve"),
+        ("어디서 `charge`를 쓰나요?", Wanted.USES, "charge"),
+        ("누가 DailyLimit를 임포트하나요?", Wanted.USES, "DailyLimit"),
+        ("charge 사용처", Wanted.USES, "charge"),
+        ("charge를 테스트하는 코드는?", Wanted.TESTS, "charge"),
+        ("charge를 어떻게 테스트하나요?", Wanted.TESTS, "charge"),
+        ("charge 구현은 어디 있어?", Wanted.DEFINITION, "charge"),
+        ("gateway.py는 무슨 파일이야?", Wanted.MODULE, "gateway.py"),
+        ("which functions does approve call?", Wanted.CALLEES, "approve"),
+        ("what functions are called by approve?", Wanted.CALLEES, "approve"),
+        ("callees of approve", Wanted.CALLEES, "approve"),
+        ("where do we call charge?", Wanted.CALLERS, "charge"),
+        ("show me where charge is used", Wanted.USES, "charge"),
+        ("find all references to charge", Wanted.USES, "charge"),
+        ("is charge tested?", Wanted.TESTS, "charge"),
+        ("where can I find `charge`?", Wanted.DEFINITION, "charge"),
+        ("what does the module gateway do?", Wanted.MODULE, "gateway"),
     ],
 )
 def test_questions_are_recognised_in_both_languages(question: str, wanted: Wanted, name: str) -> None:
@@ -185,6 +206,9 @@ def test_questions_are_recognised_in_both_languages(question: str, wanted: Wante
         "한도는 얼마인가요?",
         "What is the limit?",
         "경비는 어디서 사용하나요?",
+        "경비는 누가 무엇에 쓰나요?",
+        "서버를 테스트하는 방법은?",
+        "How do I test the login?",
     ],
 )
 def test_other_questions_are_none_of_them(question: str) -> None:
@@ -221,6 +245,8 @@ def test_callees_and_tests(world: CodeWorld) -> None:
     calls = lines(answer(world, "approve 함수가 호출하는 함수는?"))
     assert any(item.startswith("payments/service.py:") and "return charge(amount)" in item for item in calls)
     assert any(item.startswith("payments/gateway.py:6: def charge") for item in calls)
+    active = lines(answer(world, "approve 함수는 무엇을 호출하나요?"))
+    assert any("return charge(amount)" in item for item in active)
     found = lines(answer(world, "which tests cover `charge`?"))
     assert "payments/tests/test_gateway.py:5: assert charge(1000)" in found
     assert not any("service.py" in item for item in found)

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import errors
+from api.schemas.common import Body as Written
 
 
 class Body(BaseModel):
@@ -28,6 +29,12 @@ class Body(BaseModel):
     inner: dict[str, str] = {}
 
 
+class Strict(Written):
+    commits: int = 0
+    share: float = 0.5
+    flag: bool = True
+
+
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     app = FastAPI()
@@ -35,6 +42,9 @@ def client() -> TestClient:
 
     @app.post("/api/v1/things/{identity}")
     def things(identity: UUID, body: Body) -> None: ...
+
+    @app.post("/api/v1/strict")
+    def strict(body: Strict) -> None: ...
 
     @app.post("/v1/things")
     def openai_things(body: Body) -> None: ...
@@ -76,6 +86,24 @@ def test_a_refusal_speaks_the_language_that_was_asked_for(client: TestClient, bo
     assert not re.search("[A-Z][a-z]+ [a-z]+ [a-z]+", told["ko"]), told  # no English sentence in it
     assert not re.search("[가-힣]", told["en"]) and told["en"].startswith("The request is not valid: body"), told
     assert '"secret"' not in told["ko"] + told["en"]
+
+
+@pytest.mark.parametrize(
+    ("body", "korean", "english"),
+    [
+        ('{"commits": true}', "body.commits: 정수여야 합니다", "body.commits: Input should be a valid integer"),
+        ('{"commits": "5"}', "body.commits: 정수여야 합니다", "body.commits: Input should be a valid integer"),
+        ('{"share": "0.5"}', "body.share: 숫자여야 합니다", "body.share: Input should be a valid number"),
+        ('{"flag": 1}', "body.flag: true 또는 false여야 합니다", "body.flag: Input should be a valid boolean"),
+    ],
+)
+def test_a_value_in_another_type_is_told_which_is_wanted(
+    client: TestClient, body: str, korean: str, english: str
+) -> None:
+    for language, said in (("ko", korean), ("en", english)):
+        headers = {"Content-Type": "application/json", "Accept-Language": language}
+        assert said in client.post("/api/v1/strict", content=body, headers=headers).json()["title"]
+    assert client.post("/api/v1/strict", json={"commits": 5, "share": 1, "flag": False}).status_code == 200
 
 
 def test_what_stands_in_the_address_is_told_so_too(client: TestClient) -> None:

@@ -79,17 +79,27 @@ def test_every_file_is_taken_or_named_with_its_reason(tmp_path: Path) -> None:
         "big.csv": ("a,b\n" * 400_000, "too_large"),
         "model.bin.txt": (POINTER, "lfs_pointer"),
         "설계.pdf": (POINTER.replace("\n", "\r\n"), "lfs_pointer"),
+        "assets/model.onnx": (POINTER, "lfs_pointer"),  # what people keep in LFS: nothing that is text
+        "assets/화면.png": (POINTER, "lfs_pointer"),
     }
     found = selected(repository(tmp_path, {name: content for name, (content, _) in files.items()}))
     assert skipped(found) == {name: reason for name, (_, reason) in files.items() if reason}
     assert taken(found) == sorted((name for name, (_, reason) in files.items() if not reason), key=str.encode)
     sizes = {entry.path: entry.size for entry, reason in found.skipped if reason == "lfs_pointer"}
-    assert sizes == {"model.bin.txt": 734003200, "설계.pdf": 734003200}
+    pointers = ("model.bin.txt", "설계.pdf", "assets/model.onnx", "assets/화면.png")
+    assert sizes == dict.fromkeys(pointers, 734003200)
     assert {entry.path: entry.size for entry in found.taken} == {
         name: len(content.encode() if isinstance(content, str) else content)
         for name, (content, reason) in files.items()
         if not reason
     }
+
+
+def test_what_was_called_binary_before_is_named_as_the_pointer_that_it_is(tmp_path: Path) -> None:
+    source = repository(tmp_path, {"a.png": POINTER, "b.png": b"\x89PNG\r\n"})
+    before = {entry.path: Seen(entry.blob, entry.size, "binary") for entry, _ in selected(source).skipped}
+    found = selected(source, seen=before)
+    assert skipped(found) == {"a.png": "lfs_pointer", "b.png": "binary"}
 
 
 def test_code_that_speaks_of_generated_code_is_not_generated(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_commits_of_a_month_are_a_document_with_a_section_each(tmp_path: Pat
     assert sorted(found) == [".history/commits/2026-05.md", ".history/commits/2026-06.md"]
     may = found[".history/commits/2026-05.md"]
     assert may.index("## 로그인 추가") < may.index("## 한도 변경")
-    assert f"Commit {first[:12]} · 김개발 · 2026-05-01" in may
+    assert f"Commit {first[:12]} · 김개발 · 2026-05-01 · 로그인 추가" in may
     assert "세션은 30분 뒤에 끝난다." in may
     assert "Files: `docs/한도.md`, `src/limit.py`" in may
 
@@ -217,11 +217,12 @@ def test_gitlab_tells_issues_and_merge_requests_with_what_people_said(tmp_path: 
     assert sorted(found) == [".history/issues/12.md", ".history/merge_requests/45.md"]
     text = found[".history/issues/12.md"].item().text
     assert text == (
-        "# 로그인 오류 (#12)\n\nIssue #12 · state: open · author: hong · opened: 2026-05-02 · labels: 버그, 긴급\n\n"
+        "# 로그인 오류 (#12)\n\n"
+        "Issue #12 · 로그인 오류 · state: open · author: hong · opened: 2026-05-02 · labels: 버그, 긴급\n\n"
         "세션이 30분 뒤에\n끊어진다.\n\n## lee, 2026-05-02\n\n재현했습니다.\n"
     )
     request = found[".history/merge_requests/45.md"].item().text
-    assert "Merge request !45 · state: merged" in request
+    assert "Merge request !45 · 로그인 수정 · state: merged" in request
     assert "branches: fix → main" in request
     assert {given for _, _, given in forge.asked} == {f"Bearer {forge_server.TOKEN}"}
     assert not [path for path, _, _ in forge.asked if path.endswith("/45/notes")], "it has no comments"
@@ -514,6 +515,26 @@ def test_an_export_of_github_with_comments_beside(tmp_path: Path) -> None:
     assert "확인했습니다." in found[".history/issues/7.md"][0]
     assert "state: merged" in found[".history/pull_requests/8.md"][0]
     assert "fix → main" in found[".history/pull_requests/8.md"][0]
+
+
+def test_lists_as_the_api_of_gitlab_answers(tmp_path: Path) -> None:
+    """What `curl …/projects/7/issues > issues.json` writes: objects with `iid`, which GitHub's have not."""
+    issue = {"iid": 12, "title": "이체 한도 오류", "description": "하루 한도를 넘는다.", "state": "opened"}
+    request = {"iid": 3, "title": "한도 검사", "description": "고침", "source_branch": "fix", "target_branch": "main"}
+    (tmp_path / "issues.json").write_text(json.dumps([issue]))
+    (tmp_path / "merge_requests-2.json").write_text(json.dumps([request]))
+    found = exported(tmp_path, {}, (tmp_path,))
+    assert sorted(found) == [".history/issues/12.md", ".history/merge_requests/3.md"]
+    assert "하루 한도를 넘는다." in found[".history/issues/12.md"][0]
+    assert "fix → main" in found[".history/merge_requests/3.md"][0]
+
+
+@pytest.mark.parametrize("name", ["issues.json", "issues.ndjson", "pulls.json"])
+def test_a_file_of_an_export_in_which_nothing_is_an_issue_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(json.dumps({"key": "PAY-1", "summary": "Jira"}))
+    with pytest.raises(RepositoryNotRead) as refused:
+        exported(tmp_path, {}, (tmp_path,))
+    assert refused.value.params["reason"] == "export_unknown" and name in str(refused.value)
 
 
 def test_an_export_outside_the_roots_empty_or_broken(tmp_path: Path) -> None:

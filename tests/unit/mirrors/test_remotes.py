@@ -108,6 +108,16 @@ def test_folders_lie_below_a_root_whatever_links_say(tmp_path: Path) -> None:
             checked_url(settings(roots), str(refused))
 
 
+@pytest.mark.parametrize("credential", ["", "token"])
+def test_ssh_without_a_key_is_refused_before_anything_is_asked_for(credential: str) -> None:
+    """When it is added, by its name: not as a failure of its first look."""
+    token = GitCredential(hosts=("git.example.kr",), token_file=Path("/nowhere/token"))
+    named = RepositorySettings(hosts=("git.example.kr",), credentials={"token": token})
+    with pytest.raises(RepositoryRefused) as refused:
+        remote_of(named, "git@git.example.kr:pay/payments.git", credential, name="payments")
+    assert (refused.value.params["name"], refused.value.params["reason"]) == ("payments", "ssh_credential")
+
+
 @pytest.mark.parametrize(
     "way",
     ["link to .git", "linked working tree", "borrowed objects", "relative alternates", "link to packs", "link to refs"],

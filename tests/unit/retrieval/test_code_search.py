@@ -88,6 +88,28 @@ def test_words_find_the_best_line(world: CodeWorld) -> None:
     assert {item.spot.source.source_key for item in narrow.matches} == {"payments/src/billing/gateway.py"}
 
 
+def test_of_lines_with_the_same_words_the_one_that_defines_the_name_is_shown(world: CodeWorld) -> None:
+    [collection] = world.permit().collections
+    text = '"""Fees."""\n\nfee_table = fee(1)\n\n\ndef fee(amount: int) -> int:\n    return amount // 1000\n'
+    world.file(collection, "payments/src/fees.py", text)
+    found = world.searcher.search(world.permit(), "fee", scope=CodeScope(path="src/fees.py"))
+    assert (found.matches[0].spot.first, found.matches[0].symbol) == (6, "fee")
+    assert found.matches[0].spot.text == "def fee(amount: int) -> int:"
+
+
+@pytest.mark.parametrize("spelling", ["python", "Python", "py", ".py", "PYI"])
+def test_a_language_is_known_by_its_names_and_suffixes(world: CodeWorld, spelling: str) -> None:
+    assert world.searcher.search(world.permit(), "charge", scope=CodeScope(language=spelling)).matches
+    assert not world.searcher.search(world.permit(), "charge", scope=CodeScope(language="golang")).matches
+
+
+def test_a_language_that_none_is_called_is_refused_with_those_that_are(world: CodeWorld) -> None:
+    """An empty list would say that nothing in the code is about the question."""
+    with pytest.raises(InvalidRequest) as refused:
+        world.searcher.search(world.permit(), "charge", scope=CodeScope(language="klingon"))
+    assert "klingon" in str(refused.value) and "python" in str(refused.value) and "c#" in str(refused.value)
+
+
 MANY = {f"src/job_{n}.py": f"def settle_{n}():\n    return settle_account({n})\n" for n in range(90)}
 RARE = {f"native/part_{n}.rs": f"fn settle_account_{n}() {{ settle_account({n}); }}\n" for n in range(12)}
 

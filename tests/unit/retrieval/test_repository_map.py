@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from uuid import uuid5
+
 import pytest
 
 from rag.domain.access import AccessRule, Label
+from rag.domain.anchor import LineAnchor
+from rag.domain.code import CodeContext
 from rag.domain.code_places import CodeScope
+from rag.domain.document import Chunk, ElementKind
 from rag.domain.errors import InvalidRequest, RepositoryNotFound
+from rag.domain.language import Language
 from rag.retrieval.code_folding import foldable, folded
 from rag.retrieval.code_graph import graph_of
 from rag.retrieval.code_pack import CodePacker
 from rag.retrieval.repository_map import RepositoryMaps
+from rag.store import chunk as chunks_table
 from rag.store.code_query import FileRow, SymbolRow
 from rag.store.session import Database
 from rag.text.token_estimate import estimated_tokens
@@ -107,6 +114,34 @@ def test_a_pack_holds_whole_and_trimmed_files(world: CodeWorld, maps: Repository
     assert gateway.place == "payments/src/payments/gateway.py@abc123def456"
     assert found.text.index("## Map") < found.text.index("## Files") < found.text.index("## Task")
     assert found.text == packer.pack(world.permit(), "charge in src/payments/gateway.py also for refunds", 4000).text
+
+
+def test_empty_lines_between_two_chunks_are_no_lines_that_were_left_out(world: CodeWorld, maps: RepositoryMaps) -> None:
+    [collection] = world.permit().collections
+    body = "\n".join(f"STEP_{n} = {n}" for n in range(11))
+    text = f"\n\n{body}\n\n\nclass Ledger:\n    pass\n"  # the second chunk begins with the class
+    world.file(collection, "payments/src/ledger.py", text)
+    packed = CodePacker(world.database, maps).pack(world.permit(), "change Ledger in src/ledger.py", 20_000)
+    [ledger] = [item for item in packed.files if item.file.key == "payments/src/ledger.py"]
+    assert ledger.whole and ledger.folded.text == text.removesuffix("\n"), ledger.folded
+    assert "payments/src/ledger.py@abc123def456 (all 17 lines)" in packed.text
+
+
+def test_a_line_that_is_several_chunks_is_packed_whole(world: CodeWorld, maps: RepositoryMaps) -> None:
+    [collection] = world.permit().collections
+    version = world.file(collection, "payments/src/table.py", "ROWS = 1\n")
+    parts = ["ROWS = (", "1, 2, ", "3)"]
+    with world.database.write() as session:
+        chunks = [
+            Chunk(
+                uuid5(version, f"part {n}"), n, part, LineAnchor(1, 1), (), Language.CODE, ElementKind.CODE,
+                code=CodeContext("python"),
+            )
+            for n, part in enumerate(parts)
+        ]  # fmt: skip
+        chunks_table.replace_chunks(session, version, chunks)
+    packed = CodePacker(world.database, maps).pack(world.permit(), "change ROWS in src/table.py", 20_000)
+    assert "```python\nROWS = (1, 2, 3)\n```" in packed.text
 
 
 def test_a_pack_keeps_its_budget_and_says_what_it_left_out(world: CodeWorld, maps: RepositoryMaps) -> None:
