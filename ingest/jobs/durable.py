@@ -18,8 +18,8 @@ R = TypeVar("R")
 AT_ONCE_S = 0.1
 """Seconds between two looks at a queue for whose jobs somebody sits and waits.
 
-Each queue has a thread that looks: with eight of twelve at this pace, an idle service took 20 % of a processor for ever, with each
-at its own 13 %, and with looks that end where nothing waits (`queue_looks.py`) 4 %."""
+Each queue has a thread that looks: with eight of twelve at this pace, an idle service took 20 % of a processor for ever, with
+each at its own 13 %, and with looks that end where nothing waits (`queue_looks.py`) 4 %."""
 SOON_S = 0.5
 """The same where a few tenths of a second are nothing beside the work."""
 UNHURRIED_S = 1.0
