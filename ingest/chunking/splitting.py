@@ -67,11 +67,8 @@ def _cut(
 def _parts(text: str, span: Span, size: int, separators: Sequence[str], keep: Keep) -> list[Span]:
     """Parts of at most `size` characters."""
     start, stop = span
-    splitter = RecursiveCharacterTextSplitter(
-        separators=list(separators), chunk_size=size, chunk_overlap=0, keep_separator=keep, strip_whitespace=False
-    )
     parts: list[Span] = []
-    for part in splitter.split_text(text[start:stop]):
+    for part in _pieces(text[start:stop], size, separators, keep):
         # With white space kept and no overlap the parts follow one another; what a splitter drops goes to the part before.
         begin = max(start, text.find(part, start, stop))
         if parts and begin > start:
@@ -82,3 +79,17 @@ def _parts(text: str, span: Span, size: int, separators: Sequence[str], keep: Ke
         return [span]
     parts[-1] = (parts[-1][0], stop)
     return parts
+
+
+def _pieces(text: str, size: int, separators: Sequence[str], keep: Keep) -> Iterator[str]:
+    """The pieces of the splitter. What has no separator inside is cut here, as the splitter would by its last one, the empty: it
+    takes such a text apart into characters, and puts them together in time that grows with the square of `size`."""
+    named = [separator for separator in separators if separator]
+    splitter = RecursiveCharacterTextSplitter(
+        separators=named, chunk_size=size, chunk_overlap=0, keep_separator=keep, strip_whitespace=False
+    )
+    for piece in splitter.split_text(text) if named else [text]:
+        if len(named) == len(separators):
+            yield piece
+        else:
+            yield from (piece[at : at + size] for at in range(0, len(piece), size))

@@ -180,7 +180,7 @@ class History:
             named = {path for path in documents if opened.view.name(path) == path}
             new = _new_to_all(session, permit, opened, changes, named)
         told = [item for item in changes if all(p in named for p in _paths(item))]
-        told += comparing.as_added(opened.mirror, first.commit, last.commit, new)
+        told += comparing.as_added(opened.mirror, first.commit, last.commit, new, counted=MOST_FILES)
         told.sort(key=lambda item: item.path)
         files = [ChangedFile(item, documents[item.path]) for item in told[:MOST_FILES]]
         files = self._with_patches(opened, first, last, files, patches)

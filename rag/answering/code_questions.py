@@ -38,6 +38,8 @@ class CodeQuestion:
 
 _NAME = r"(?P<name>`[^`\n]{1,200}`|[A-Za-z_$@][\w$]*(?:(?:\.|::|->|#|/|-(?=\w))[\w$]+)*(?:\(\))?)"
 """Read by ASCII's rules: a Korean particle hangs on the name, and is no part of it."""
+_CODE_NAME = r"(?P<name>`[^`\n]{1,200}`|[A-Za-z_$@][\w$]*(?:(?:\.|::|->|#|_)[\w$]+)+(?:\(\))?|[A-Za-z_$@][\w$]*\(\))"
+"""One that is spelt as no word of a language is: people look for offices and papers, too."""
 _CALLED = (
     r"(?:the\s+)?(?:(?:function|method|class|constant|variable|module|package|file|symbol|interface|type|table)\s+)?"
 )
@@ -49,6 +51,9 @@ _KINDS = r"(?:module|package|file|class)"
 _USED = r"(?:사용|쓰이|쓰여|쓰는|쓰나|쓰고|써|씁|참조|이용|import|임포트)"
 _WHAT = r"(?:무엇을|무얼|뭘|뭐를?|(?:어떤|무슨)\s*(?:것|코드|함수|메서드|메소드|프로시저)(?:들)?(?:을|를)?)\s*"
 """As an object: whatever stands before it as the topic of the sentence is what does it."""
+_WHICH_PLACE = r"(?:어느|어떤|무슨)\s\S+\s+"
+_IS_IT = r"(?:인가요?|인지|이야|야|이에요|예요|입니까|이죠|이지)?\s*[?.!]?\s*$"
+"""The end of a question what something is, not what is done with it: a class that it inherits, a file that it stands in."""
 _THINGS = r"(?:functions?|methods?|procedures?|else|code)\s+"
 _COVERING = r"(?:(?:of|for|that|covers?|touch|touching|exercise)\s+)*"
 _KOREAN: tuple[tuple[Wanted, str], ...] = (
@@ -59,23 +64,29 @@ _KOREAN: tuple[tuple[Wanted, str], ...] = (
         Wanted.CALLEES,
         rf"{_SUBJECT}(?:\S+\s)?(?:호출하는|부르는|사용하는|쓰는)\s*(?:것|함수|메서드|메소드|코드|다른)",
     ),
-    (Wanted.CALLERS, rf"{_OBJECT}(?:\S+\s)?(?:호출|콜|부르|불리|부른)"),
-    (Wanted.USES, rf"{_OBJECT}(?:어디(?:서|에서|에)?|누가|어느\s\S+)\s*{_USED}"),
-    (Wanted.USES, rf"(?:어디(?:서|에서)|누가|어느\s\S+)\s+{_OBJECT}{_USED}"),
+    (Wanted.CALLERS, rf"{_OBJECT}(?:{_WHICH_PLACE}|\S+\s)?(?:호출|콜|부르|불리|부른)"),
+    (Wanted.USES, rf"{_OBJECT}(?:어디(?:서|에서|에)?\s*|누가\s*|{_WHICH_PLACE}){_USED}"),
+    (Wanted.USES, rf"(?:어디(?:서|에서)\s+|누가\s+|{_WHICH_PLACE}){_OBJECT}{_USED}"),
     (Wanted.USES, rf"{_OBJECT}(?:사용|참조|호출)처"),
     (Wanted.USES, rf"{_OBJECT}(?:사용|참조|이용|임포트|import|쓰)(?:하는|되는|이는|는)?\s*(?:곳|위치|코드|파일|데)"),
-    (Wanted.DEFINITION, rf"{_OBJECT}(?:어디(?:서|에서|에)?\s*)?(?:정의|선언|구현)(?:되|된|한|하|는|가|이|를|\s*위치)"),
+    (
+        Wanted.DEFINITION,
+        rf"{_OBJECT}(?:어디(?:서|에서|에)?\s*|{_WHICH_PLACE})?(?:정의|선언|구현)(?:되|된|한|하|는|가|이|를|\s*위치)",
+    ),
     (Wanted.DEFINITION, rf"{_NAME}{_SORT}\s*(?:구현|정의|선언)?(?:은|는|이|가)\s*어디에?\s*(?:있|위치)"),
     (
         Wanted.MODULE,
         rf"{_NAME}\s*(?:모듈|패키지|파일|클래스)(?:을|를|이|가|은|는)?\s*(?:에\s*대해\s*)?(?:\S+\s)?"
         r"(?:설명|무엇|뭐|무슨|요약|구조|구성)",
     ),
-    (Wanted.MODULE, rf"{_NAME}(?:은|는|이|가)\s*(?:무슨|어떤|뭐\s*하는|무엇을\s*하는)\s*(?:모듈|패키지|파일|클래스)"),
+    (
+        Wanted.MODULE,
+        rf"{_NAME}(?:은|는|이|가)\s*(?:무슨|어떤|뭐\s*하는|무엇을\s*하는)\s*(?:모듈|패키지|파일|클래스){_IS_IT}",
+    ),
 )
 _ENGLISH: tuple[tuple[Wanted, str], ...] = (
     (Wanted.TESTS, rf"\b(?:which|what|where\s+are|show|find)\b.{{0,20}}\btests?\s+{_COVERING}{_CALLED}{_NAME}"),
-    (Wanted.TESTS, rf"\b(?:is|are)\s+{_CALLED}{_NAME}\s+(?:tested|covered\s+by\s+tests?)"),
+    (Wanted.TESTS, rf"\b(?:is|are)\s+{_CALLED}{_NAME}\s+(?:tested|covered\s+by\s+tests?)\s*\??\s*$"),
     (Wanted.CALLEES, rf"\b(?:what|which)\s+(?:{_THINGS})?(?:does|do|is)\s+{_CALLED}{_NAME}\s+(?:call|use|calling)"),
     (Wanted.CALLEES, rf"\b(?:what|which)\s+(?:{_THINGS})?(?:is|are)\s+called\s+(?:by|from|in)\s+{_CALLED}{_NAME}"),
     (Wanted.CALLEES, rf"\bcallees\s+of\s+{_CALLED}{_NAME}"),
@@ -90,7 +101,7 @@ _ENGLISH: tuple[tuple[Wanted, str], ...] = (
     (Wanted.USES, rf"\b(?:what|who|which\s+\w+)\s+(?:uses?|imports?|references?)\s+{_CALLED}{_NAME}"),
     (Wanted.USES, rf"\b(?:uses|usages?|references)\s+(?:of|to)\s+{_CALLED}{_NAME}"),
     (Wanted.DEFINITION, rf"\bwhere\s+(?:is|are)\s+{_CALLED}{_NAME}\s+(?:defined|declared|implemented|located)"),
-    (Wanted.DEFINITION, rf"\bwhere\s+(?:can|do)\s+(?:i|we|you)\s+find\s+{_CALLED}{_NAME}"),
+    (Wanted.DEFINITION, rf"\bwhere\s+(?:can|do)\s+(?:i|we|you)\s+find\s+{_CALLED}{_CODE_NAME}\s*\??\s*$"),
     (Wanted.DEFINITION, rf"\bwhere\s+{_CALLED}{_NAME}\s+(?:is|are)\s+(?:defined|declared|implemented)"),
     (Wanted.DEFINITION, rf"\bdefinition\s+of\s+{_CALLED}{_NAME}"),
     (Wanted.MODULE, rf"\bwhat\s+(?:does|is)\s+(?:the\s+)?{_KINDS}\s+{_NAME}\s*(?:do\b|for\b|\?|$)"),

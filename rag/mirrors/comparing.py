@@ -95,17 +95,22 @@ def unknown(mirror: Mirror, name: str) -> RefNotFound:
     return RefNotFound(name=mirror.name, ref=name)
 
 
-def as_added(mirror: Mirror, before: str, after: str, changes: Sequence[FileChange]) -> list[FileChange]:
-    """Moved files as such that were not there before: each with all its lines, and nothing of what it was."""
-    if not changes:
-        return []
+def as_added(
+    mirror: Mirror, before: str, after: str, changes: Sequence[FileChange], *, counted: int
+) -> list[FileChange]:
+    """Moved files as such that were not there before, by path: nothing of what they were. The lines of the first `counted` are
+    counted, a command for a hundred of them."""
+    paths = sorted(item.path for item in changes)
     flags = ("--no-ext-diff", "--no-textconv", "-r", "--no-renames", "--numstat", "-z", before, after, "--")
-    paths = [item.path for item in changes]
-    out = git.run(mirror.folder, "--literal-pathspecs", "diff-tree", *flags, *paths, name=mirror.name, timeout_s=300)
     counts = {}
-    for row in filter(None, out.decode("utf-8", "backslashreplace").split("\0")):
-        added, _, path = row.split("\t", 2)
-        counts[path] = int(added) if added.isdigit() else 0
+    for start in range(0, min(len(paths), counted), _TOGETHER):
+        group = paths[start : start + _TOGETHER]
+        out = git.run(
+            mirror.folder, "--literal-pathspecs", "diff-tree", *flags, *group, name=mirror.name, timeout_s=300
+        )
+        for row in filter(None, out.decode("utf-8", "backslashreplace").split("\0")):
+            added, _, path = row.split("\t", 2)
+            counts[path] = int(added) if added.isdigit() else 0
     return [FileChange(path, "added", counts.get(path, 0), 0) for path in paths]
 
 

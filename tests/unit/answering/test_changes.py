@@ -21,6 +21,7 @@ from rag.answering.service import Answerer, AnswerOutcome, Asked
 from rag.answering.symbol_answers import SymbolAnswerer
 from rag.domain.access import AccessRule, user
 from rag.domain.anchor import LineAnchor
+from rag.domain.code import FileChange
 from rag.domain.errors import DocumentNotFound, InvalidRequest, RefNotFound, RepositoryNotFound
 from rag.domain.principal import Permit
 from rag.generation.extractive import ExtractiveGenerator
@@ -32,6 +33,7 @@ from rag.store import access_rule
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
+from tests.support.git_tree import GitTree
 from tests.support.questions import ANALYZER, READER
 from tests.support.shelf import Shelf
 from tests.support.shelf import shelf as empty_shelf
@@ -416,3 +418,15 @@ def test_the_search_of_an_answer_can_be_replayed(world: World) -> None:
     assert record.citations[0]["place"].startswith("payments/src/login.py:3@")
     replay = Replayer(world.shelf.database, world.shelf.retriever, world.answerer.code).replay(record, world.permit)
     assert replay.identical, replay.differences
+
+
+def test_any_number_of_files_can_have_moved(tmp_path: Path) -> None:
+    tree = GitTree(tmp_path / "moved.git")
+    deep = "d" * 120
+    names = [f"{number:05}.py" for number in range(18_000)]
+    before = tree.commit({f"{deep}/{name}": f"x = {name!r}\n" for name in names})
+    after = tree.commit({f"src/{deep}/{name}": f"x = {name!r}\n" for name in names} | dict.fromkeys([deep]))
+    moved = [FileChange(f"src/{deep}/{name}", "renamed", 0, 0, before=f"{deep}/{name}") for name in names]
+    told = comparing.as_added(tree.mirror(), before, after, moved, counted=200)
+    assert len(told) == len(names) and {item.status for item in told} == {"added"}
+    assert [item.added for item in told[:201]] == [1] * 200 + [0]

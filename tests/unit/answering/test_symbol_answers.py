@@ -191,6 +191,12 @@ def lines(outcome: AnswerOutcome) -> list[str]:
         ("is charge tested?", Wanted.TESTS, "charge"),
         ("where can I find `charge`?", Wanted.DEFINITION, "charge"),
         ("what does the module gateway do?", Wanted.MODULE, "gateway"),
+        ("`UserService`는 어떤 파일에서 호출되나요?", Wanted.CALLERS, "UserService"),
+        ("UserService는 어떤 클래스에서 쓰이나요?", Wanted.USES, "UserService"),
+        ("어떤 파일에서 `charge`를 쓰나요?", Wanted.USES, "charge"),
+        ("login은 어떤 파일에 정의되어 있나요?", Wanted.DEFINITION, "login"),
+        ("PaymentService는 어떤 클래스인가요?", Wanted.MODULE, "PaymentService"),
+        ("where can I find MAX_FAILURES", Wanted.DEFINITION, "MAX_FAILURES"),
     ],
 )
 def test_questions_are_recognised_in_both_languages(question: str, wanted: Wanted, name: str) -> None:
@@ -209,6 +215,12 @@ def test_questions_are_recognised_in_both_languages(question: str, wanted: Wante
         "경비는 누가 무엇에 쓰나요?",
         "서버를 테스트하는 방법은?",
         "How do I test the login?",
+        "PaymentService는 어떤 클래스를 상속하나요?",
+        "PaymentService는 무슨 모듈에 의존하나요?",
+        "approve는 어떤 파일을 읽나요?",
+        "Where can I find PTO policy?",
+        "where do I find GitLab?",
+        "Is VPN tested every year?",
     ],
 )
 def test_other_questions_are_none_of_them(question: str) -> None:

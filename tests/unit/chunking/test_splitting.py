@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from langchain_text_splitters import RecursiveCharacterTextSplitter, TextSplitter
 
 import ingest
+from ingest.chunking import splitting
 from ingest.chunking.base import Block, Room, TokenCounter, Unit
 from ingest.chunking.code import code_units, separators_for
 from ingest.chunking.prose import item_rank, prose_units
@@ -234,3 +237,35 @@ def test_code_of_an_unknown_language_is_cut_at_blank_lines() -> None:
 )  # fmt: skip
 def test_list_items_are_told_by_their_marks(text: str, rank: int) -> None:
     assert item_rank(text) == rank
+
+
+@given(
+    st.text(st.sampled_from("ab가나. \n;,"), max_size=80),
+    st.integers(1, 30),
+    st.sampled_from([("; ", ", ", "\n", " ", ""), ("\n\n", "\n", " ", ""), ("\n", " "), ("",)]),
+    st.sampled_from(["start", "end"]),
+)
+@example("a" * 80, 7, ("\n", " ", ""), "end")
+def test_what_has_no_separator_is_cut_as_the_splitter_would(
+    text: str, size: int, separators: tuple[str, ...], keep: Literal["start", "end"]
+) -> None:
+    splitter = RecursiveCharacterTextSplitter(
+        separators=list(separators), chunk_size=size, chunk_overlap=0, keep_separator=keep, strip_whitespace=False
+    )
+    assert list(splitting._pieces(text, size, separators, keep)) == splitter.split_text(text)
+
+
+def test_a_line_without_an_end_is_never_taken_apart_into_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_together: list[int] = []
+    merge = TextSplitter._merge_splits
+
+    def noted(self: TextSplitter, splits: Iterable[str], separator: str) -> list[str]:
+        parts = list(splits)
+        put_together.append(len(parts))
+        return merge(self, parts, separator)
+
+    monkeypatch.setattr(TextSplitter, "_merge_splits", noted)
+    line = "a" * 20_000
+    parts = list(splitting.parts_by_size(f"x = '{line}'\n", 15_000, ("\n", " ", "")))
+    assert [end - start for start, end in parts] == [4, 15_000, 5_003]
+    assert sum(put_together) < 10
