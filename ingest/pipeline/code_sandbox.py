@@ -108,8 +108,8 @@ class CodeSandbox(ParseSandbox):
 
     def _answered(self, screening: Screening, files: Sequence[BatchFile]) -> Outcome | None:
         """What a child has made of these files, or of the first of them; None when none could be had."""
-        deadline = time.monotonic() + self._limits.wall_s
         with self._slots.held(), written_batch(screening, files) as descriptor:
+            deadline = time.monotonic() + self._limits.wall_s
             for _ in range(_TRIES):
                 client = self._zygote()
                 request = {"op": "cut", "name": _name(files[0]), "first_child": 0, "load": [], "parser": ""}

@@ -8,7 +8,9 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
@@ -17,10 +19,10 @@ import pytest
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.read_so_far import ReadSoFar, is_long
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
-from ingest.pipeline import embedding_pieces, maintenance
+from ingest.pipeline import embedding_pieces, maintenance, steps
 from ingest.pipeline.labels import tags_of
 from ingest.pipeline.reuse import known_vectors
-from ingest.pipeline.steps import Batch, Pipeline
+from ingest.pipeline.steps import Batch, Interrupted, Pipeline
 from rag.blobs.store import BlobStore
 from rag.domain.filters import DocumentFilter, Period, label_groups
 from rag.domain.language import Language
@@ -469,3 +471,24 @@ def test_a_chunk_in_the_place_of_another_is_seen_though_the_count_is_right(pipel
     report = maintenance.verify(replace(pipeline, index=index), timedelta(0))
     assert (report.chunks, report.points) == (1, 1)
     assert (report.missing, report.orphaned) == ([own], [uuid5(version, "0")])
+
+
+def test_a_document_of_many_pieces_gives_way_once_a_second_and_ends_with_the_process(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, waits = count(0.0, 0.1), list[float]()
+    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    patient = replace(pipeline, give_way=lambda: waits.append(0.25))
+    articles = "\n\n".join(f"## 제{number}조\n\n직원은 {number}일의 휴가를 받는다." for number in range(1, 200))
+    version = waiting(patient, articles.encode())
+    batch = Batch("job", [version])
+    for step in (patient.identify, patient.parse):
+        assert step(batch) == [version]
+    waits.clear()
+    asked = next(clock)
+    assert patient.chunk(batch) == [version]
+    assert 1 <= len(waits) <= (next(clock) - asked) + 2
+
+    patient.stopping.set()
+    with pytest.raises(Interrupted):
+        patient._pausing()()
