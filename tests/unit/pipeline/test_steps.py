@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4, uuid5
@@ -476,7 +476,7 @@ def test_a_chunk_in_the_place_of_another_is_seen_though_the_count_is_right(pipel
 def test_a_document_of_many_pieces_gives_way_once_a_second_and_ends_with_the_process(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, waits = count(0.0, 0.1), list[float]()
+    clock, waits = itertools.count(0.0, 0.1), list[float]()
     monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     patient = replace(pipeline, give_way=lambda: waits.append(0.25))
     articles = "\n\n".join(f"## 제{number}조\n\n직원은 {number}일의 휴가를 받는다." for number in range(1, 200))
