@@ -216,3 +216,38 @@ def test_originals_that_others_have_stay_and_are_told_of_within_the_collection_o
     purging.purge_document(here.pipeline, stays)
     assert not here.blobs.exists(hashlib.sha256("셋".encode()).hexdigest())
     assert here.blobs.exists(hashlib.sha256("같은 내용".encode()).hexdigest())
+
+
+def test_what_was_uploaded_again_before_the_purge_keeps_what_is_new(database: Database) -> None:
+    world = World(database, "다시")
+    gone, back = world.add("a.md"), world.add("b.md")
+    hide_of(world, [gone, back])
+    with database.write() as session:
+        row = session.get_one(Document, back)
+        row.deleted_at = None
+        row.current_version_id = add_version(session, row, 2, VersionState.ACTIVE, b"again")
+        world.index.holds.add(row.current_version_id)
+    purging.purge_documents(world.pipeline, [gone, back])
+    rows = world.rows()
+    assert [(row.title, row.purged_at is None) for row in (rows["a.md"], rows["b.md"])] == [
+        ("", False),
+        ("제목 b.md", True),
+    ]
+    assert world.index.holds == {rows["b.md"].current_version_id}
+    assert all(item.purged_at is not None for item in world.receipts().values())
+
+
+def test_more_than_fit_into_one_statement_or_one_go(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.base._TOGETHER", 2)
+    monkeypatch.setattr(purging, "_REMOVED_TOGETHER", 2)
+    world = World(database, "많은")
+    roots = [world.add(f"{number}.zip") for number in range(3)]
+    for place, root in enumerate(roots):
+        for member in range(3):
+            world.add(f"{place}.zip!/{member}.md", parent=root)
+    hide_of(world, roots)
+    assert {key: item.documents for key, item in world.receipts().items()} == {"0.zip": 4, "1.zip": 4, "2.zip": 4}
+    purging.purge_documents(world.pipeline, roots)
+    assert all(row.purged_at for row in world.rows().values())
+    assert all(item.purged_at for item in world.receipts().values())
+    assert not world.index.holds and not list(world.blobs.original_hashes())
