@@ -71,7 +71,7 @@ class ClientFiles:
             created_at=utc_now(),
         )
         with self._database.write() as session:
-            lifecycle.lock_content(session, blob.content_hash)
+            lifecycle.lock_contents(session, [blob.content_hash])
             if not self._blobs.exists(blob.content_hash):
                 raise StoreUnavailable
             session.add(row)

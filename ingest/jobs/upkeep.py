@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from ingest.jobs.durable import AT_ONCE_S, SOON_S, UNHURRIED_S, durable_step
 from ingest.jobs.heap import give_memory_back
-from ingest.pipeline import labels, migration, removal, retention
+from ingest.pipeline import labels, migration, purging, removal, retention
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.steps import Pipeline
 from rag.domain.retention import rules_from_json
@@ -66,13 +66,13 @@ class UpkeepJobs:
 
         @DBOS.workflow(name="purge_document")
         def purge_document(document_id: str) -> None:
-            durable_step("purge", removal.purge_document, pipeline, UUID(document_id))
+            durable_step("purge", purging.purge_document, pipeline, UUID(document_id))
 
         @DBOS.workflow(name="purge_documents")
         def purge_documents(document_ids: list[str]) -> None:
             for start in range(0, len(document_ids), removal.BATCH):
                 ids = [UUID(item) for item in document_ids[start : start + removal.BATCH]]
-                durable_step("purge", removal.purge_documents, pipeline, ids)
+                durable_step("purge", purging.purge_documents, pipeline, ids)
 
         @DBOS.workflow(name="delete_collection")
         def delete_collection(collection_id: str) -> None:
@@ -87,7 +87,7 @@ class UpkeepJobs:
         def apply_retention(collection_id: str) -> None:
             identity = UUID(collection_id)
             while document_ids := durable_step("retire", _expire_next, pipeline, identity):
-                durable_step("purge", removal.purge_documents, pipeline, [UUID(item) for item in document_ids])
+                durable_step("purge", purging.purge_documents, pipeline, [UUID(item) for item in document_ids])
 
         self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
         self._retention = apply_retention

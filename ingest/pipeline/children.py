@@ -182,7 +182,7 @@ class Expansion:
     def _store(self, file: ChildFile, blob: BlobRef) -> None:
         """Write the original, unless it is there or its version was deleted meanwhile: the mirror of `drop_original`."""
         with self._database.write() as session:
-            lifecycle.lock_content(session, blob.content_hash)
+            lifecycle.lock_contents(session, [blob.content_hash])
             if lifecycle.is_needed(session, blob.content_hash) and not self._blobs.exists(blob.content_hash):
                 writer = self._blobs.writer(blob.size)
                 writer.write(file.content)

@@ -21,6 +21,7 @@ from rag.domain.vectors import TextVectors
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
 from rag.store import repository_work
+from rag.store.collection import Collection
 from rag.store.version import DocumentVersion, VersionState, in_index
 
 Progress = Callable[[int, int], None]
@@ -74,8 +75,10 @@ def waiting_versions(session: Session, collections: Sequence[UUID] | None = None
 
 
 def _waiting(collections: Sequence[UUID] | None) -> tuple[ColumnElement[bool] | InstrumentedAttribute[bool], ...]:
+    """Those of deleted collections wait for nothing any more, though their documents may not be hidden yet."""
     mine = () if collections is None else (DocumentVersion.collection_id.in_(collections),)
-    return (DocumentVersion.dense_pending, in_index(), *mine)
+    deleted = select(Collection.id).where(Collection.deleted_at.is_not(None))
+    return (DocumentVersion.dense_pending, in_index(), DocumentVersion.collection_id.not_in(deleted), *mine)
 
 
 def _next_versions(session: Session, collections: Sequence[UUID] | None, chunks: int) -> list[DocumentVersion]:

@@ -5,14 +5,13 @@ The same rows as those of the ordinary way (`records.py`, `steps.py`, `rag.store
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, insert, select, text, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ingest.pipeline.code_cutting import CutFile, recipe_of
@@ -153,16 +152,6 @@ def known_documents(session: Session, ids: Sequence[UUID], *, lock: bool = False
     }
 
 
-def lock_contents(session: Session, hashes: Iterable[str]) -> None:
-    """`rag.store.lifecycle.lock_content` for many, in one order, so that nobody waits crosswise."""
-    if session.get_bind().dialect.name == "postgresql":
-        keys = json.dumps(sorted({int(item[:15], 16) for item in hashes}))
-        taking = text(
-            "SELECT pg_advisory_xact_lock(value::bigint) FROM (SELECT value FROM json_array_elements_text(:keys)) AS each"
-        )
-        session.execute(taking, {"keys": keys})
-
-
 def draft_documents(session: Session, collection: Collection, frame: Frame, drafts: Sequence[Drafted]) -> None:
     """Make the documents that are not there yet, with their rules; those that are there get another rule where it differs."""
     known = known_documents(session, [draft.document_id for draft in drafts], lock=True)
@@ -224,7 +213,7 @@ def write_drafts(
 
     Replaying it after a crash takes up the versions that are in work and writes the same again.
     """
-    lock_contents(session, [draft.blob.content_hash for draft in drafts])
+    lifecycle.lock_contents(session, [draft.blob.content_hash for draft in drafts])
     known = known_documents(session, [draft.document_id for draft in drafts], lock=True)
     _follow_rules(session, known, drafts)
     numbers = _newest_numbers(session, known)

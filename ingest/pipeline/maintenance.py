@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
@@ -30,18 +30,27 @@ _TIDIED_AFTER = timedelta(seconds=60)
 def drop_original(
     database: Database, blobs: BlobStore, content_hash: str, *, stored_before: float | None = None
 ) -> None:
-    """Remove an original unless a version needs it; an upload of the same content waits meanwhile.
+    """`drop_originals` for one."""
+    drop_originals(database, blobs, [content_hash], stored_before=stored_before)
+
+
+def drop_originals(
+    database: Database, blobs: BlobStore, content_hashes: Collection[str], *, stored_before: float | None = None
+) -> None:
+    """Remove originals unless a version needs them; an upload of the same content waits meanwhile.
 
     Args:
         stored_before: seconds since the epoch; one that was stored again since then stays.
     """
+    if not content_hashes:
+        return
     with database.write() as session:
-        lifecycle.lock_content(session, content_hash)
-        if lifecycle.is_needed(session, content_hash):
-            return
-        stored_at = None if stored_before is None else blobs.stored_at(content_hash)
-        if stored_before is None or stored_at is None or stored_at < stored_before:
-            blobs.delete_original(content_hash)
+        lifecycle.lock_contents(session, content_hashes)
+        needed = lifecycle.needed_among(session, content_hashes)
+        for content_hash in sorted(set(content_hashes) - needed):
+            stored_at = None if stored_before is None else blobs.stored_at(content_hash)
+            if stored_before is None or stored_at is None or stored_at < stored_before:
+                blobs.delete_original(content_hash)
 
 
 def sweep_originals(pipeline: Pipeline, stored_before: float) -> int:

@@ -119,7 +119,7 @@ def accept(
     for attempt in range(1, _TRIES + 1):
         try:
             with database.write() as session:
-                lifecycle.lock_content(session, blob.content_hash)
+                lifecycle.lock_contents(session, [blob.content_hash])
                 _require_collection(session, collection_id)
                 document = _document(session, tenant_id, collection_id, source_key, permit=permit)
                 moved = _ruled(session, permit, document, details)

@@ -1,97 +1,30 @@
-"""Deleting many documents at once: hidden in one transaction, each with its receipt, and purged in steps."""
+"""Deleting a repository: its documents are hidden in one transaction, each with its receipt, and purged in steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ingest.pipeline import removal
+from ingest.pipeline.hiding import hide_many
+from ingest.pipeline.purging import purge_documents
 from ingest.pipeline.steps import Pipeline
 from rag.domain.principal import Permit
 from rag.store import (
-    answer_record,
-    client_file,
-    connector,
-    lifecycle,
     receipt,
     repository,
     repository_rules,
     repository_work,
 )
-from rag.store.base import in_groups, utc_now
+from rag.store.base import utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document
 from rag.store.receipt import Actor, DeletionReason, DeletionReceipt, ReceiptKind
 from rag.store.repository import Repository
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
 
 _WITH_IT = DeletionReason.SOURCE
 """Why a repository's documents go with it."""
-
-
-def hide_many(
-    session: Session,
-    document_ids: Sequence[UUID],
-    actor: Actor,
-    reason: DeletionReason,
-    parent_id: UUID | None = None,
-) -> list[UUID]:
-    """Hide documents and write a receipt for each, in the caller's transaction; returns those that were there.
-
-    The same as `removal.hide` for each of them, with as many statements for a thousand as for one.
-    """
-    hidden: list[UUID] = []
-    for group in in_groups(document_ids):
-        query = select(Document).where(Document.id.in_(group), Document.deleted_at.is_(None)).order_by(Document.id)
-        rows = session.scalars(query.with_for_update()).all()
-        holding = _holding(session, [row.id for row in rows])
-        for row in rows:
-            if row.id in holding:  # few files of a repository hold others
-                removal.hide(session, row, actor, reason, parent_id)
-        _hide_plain(session, [row for row in rows if row.id not in holding], actor, reason, parent_id)
-        hidden += [row.id for row in rows]
-    return hidden
-
-
-def _holding(session: Session, document_ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Those of these documents that hold others."""
-    query = select(Document.parent_document_id).where(Document.parent_document_id.in_(document_ids)).distinct()
-    return frozenset(item for item in session.scalars(query) if item is not None)
-
-
-def _hide_plain(
-    session: Session, rows: Sequence[Document], actor: Actor, reason: DeletionReason, parent_id: UUID | None
-) -> None:
-    if not rows:
-        return
-    ids = [row.id for row in rows]
-    query = select(DocumentVersion).where(
-        DocumentVersion.document_id.in_(ids), DocumentVersion.state != VersionState.DELETED
-    )
-    versions: dict[UUID, list[DocumentVersion]] = {}
-    for item in session.scalars(query.order_by(DocumentVersion.number)):
-        versions.setdefault(item.document_id, []).append(item)
-    lifecycle.hide_plain(session, ids)
-    answer_record.remove_quotes_of_documents(session, ids)
-    connector.forget_documents(session, ids)
-    client_file.forget_documents(session, ids)
-    names = {row.collection_id: "" for row in rows}
-    names = {item: removal.name_of_collection(session, item) for item in names}
-    for row in rows:
-        receipt.issue(
-            session,
-            row,
-            versions.get(row.id, []),
-            actor,
-            kind=ReceiptKind.DOCUMENT,
-            reason=reason,
-            collection_name=names[row.collection_id],
-            parent_id=parent_id,
-        )
 
 
 def hide_repository(database: Database, permit: Permit, repository_id: UUID) -> DeletionReceipt:
@@ -121,13 +54,17 @@ def hide_repository(database: Database, permit: Permit, repository_id: UUID) -> 
         )
         session.add(item)
         session.flush()
-        item.documents = len(
-            hide_many(session, repository_work.own_documents(session, row.id), actor, _WITH_IT, item.id)
-        )
+        item.documents = _hide_own(session, row, actor, item.id)
         row.receipt_id = item.id
         repository_rules.keep(session, row, now)  # before its name is free
         repository_work.hide(row, now)
     return item
+
+
+def _hide_own(session: Session, row: Repository, actor: Actor, receipt_id: UUID) -> int:
+    """Hide the repository's documents; returns how many."""
+    ids = repository_work.own_documents(session, row.id)
+    return len(hide_many(session, ids, actor, _WITH_IT, receipt_id).documents)
 
 
 def hide_rest(database: Database, repository_id: UUID) -> None:
@@ -138,9 +75,7 @@ def hide_rest(database: Database, repository_id: UUID) -> None:
             return
         parent = session.get_one(DeletionReceipt, row.receipt_id)
         actor = Actor(parent.actor_id, parent.actor_name)
-        parent.documents += len(
-            hide_many(session, repository_work.own_documents(session, row.id), actor, _WITH_IT, parent.id)
-        )
+        parent.documents += _hide_own(session, row, actor, parent.id)
 
 
 def purge_some(pipeline: Pipeline, repository_id: UUID) -> int:
@@ -156,7 +91,7 @@ def purge_some(pipeline: Pipeline, repository_id: UUID) -> int:
             if row is None or row.receipt_id is None
             else receipt.open_children(session, row.receipt_id, removal.BATCH)
         )
-    removal.purge_documents(pipeline, ids)
+    purge_documents(pipeline, ids)
     return len(ids)
 
 

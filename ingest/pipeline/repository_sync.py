@@ -27,8 +27,8 @@ from ingest.pipeline.code_filling import waiting_versions
 from ingest.pipeline.code_lane import CodeLane, Taken
 from ingest.pipeline.code_rows import FileTask
 from ingest.pipeline.fault_points import reached
+from ingest.pipeline.hiding import hide_many
 from ingest.pipeline.repository_plan import NAME_TAKEN, Plan, planned
-from ingest.pipeline.repository_removal import hide_many
 from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
 from rag.domain.document import document_id
@@ -172,7 +172,7 @@ class RepositorySync:
             row = work.locked(session, repository_id)
             if row is None:
                 return
-            hidden = hide_many(session, list(found.values()), _actor(row), DeletionReason.SOURCE)
+            hidden = hide_many(session, list(found.values()), _actor(row), DeletionReason.SOURCE).documents
             forget_files(session, repository_id, found)
         if hidden:
             self.purge(hidden)
@@ -351,7 +351,7 @@ class RepositorySync:
             row = self._own(session, job)
             work.note_files(session, row.id, noted)
             row.done = found.done + len(entries)
-            hidden = hide_many(session, list(stale.values()), _actor(row), DeletionReason.SOURCE)
+            hidden = hide_many(session, list(stale.values()), _actor(row), DeletionReason.SOURCE).documents
         if hidden:
             self.purge(hidden)
 
@@ -364,7 +364,7 @@ class RepositorySync:
         ids = [known.document_id for path in paths if (known := found.known.get(path)) and known.document_id]
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
-            hidden = hide_many(session, ids, _actor(row), DeletionReason.SOURCE)
+            hidden = hide_many(session, ids, _actor(row), DeletionReason.SOURCE).documents
             forget_files(session, row.id, found.plan.gone)
             skipped = [NotedFile(entry.path, entry.blob, entry.size, why) for entry, why in found.plan.skip]
             work.note_files(session, row.id, skipped)

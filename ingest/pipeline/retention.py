@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from ingest.pipeline.removal import BATCH, hide, hide_versions
+from ingest.pipeline.hiding import hide_many, hide_versions
+from ingest.pipeline.removal import BATCH
 from rag.domain.principal import Permit
 from rag.domain.retention import RetentionRules, rules_from_json
 from rag.store.base import utc_now
@@ -62,8 +63,7 @@ def expire_next(database: Database, collection_id: UUID) -> list[UUID]:
         if row is None or row.deleted_at is not None:
             return []
         found = due(session, collection_id, rules_from_json(row.retention), utc_now(), BATCH)
-        for document in found.documents:
-            hide(session, document, ACTOR, DeletionReason.RETENTION)
+        hide_many(session, [item.id for item in found.documents], ACTOR, DeletionReason.RETENTION)
         by_document: dict[UUID, tuple[Document, list[DocumentVersion]]] = {}
         for document, version in found.versions:
             by_document.setdefault(document.id, (document, []))[1].append(version)
@@ -85,7 +85,7 @@ def _give_up(session: Session, document: Document, versions: Sequence[DocumentVe
     if session.scalar(select(others)):
         hide_versions(session, document, versions, ACTOR, DeletionReason.RETENTION)
     else:
-        hide(session, document, ACTOR, DeletionReason.RETENTION)
+        hide_many(session, [document.id], ACTOR, DeletionReason.RETENTION)
 
 
 def _due_documents(

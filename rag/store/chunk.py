@@ -223,6 +223,13 @@ def set_contexts(session: Session, contexts: Mapping[UUID, CodeContext]) -> None
         session.execute(update(ChunkRow), rows)
 
 
+def counts(session: Session, version_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Number of chunks of each of these versions; those without any are left out."""
+    query = select(ChunkRow.version_id, func.count()).group_by(ChunkRow.version_id)
+    groups = (query.where(ChunkRow.version_id.in_(group)) for group in in_groups(version_ids))
+    return {row[0]: row[1] for group in groups for row in session.execute(group)}
+
+
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
     """Remove the chunks of these versions."""
     session.execute(delete(ChunkRow).where(ChunkRow.version_id.in_(list(version_ids))))

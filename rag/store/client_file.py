@@ -355,9 +355,10 @@ def batch_permitted(session: Session, permit: Permit, batch_id: UUID, shown: str
     return found
 
 
-def is_kept(session: Session, content_hash: str) -> bool:
-    """Whether a client's file has this original."""
-    return bool(session.scalar(select(exists().where(ClientFile.content_hash == content_hash))))
+def kept_among(session: Session, content_hashes: Sequence[str]) -> set[str]:
+    """Those of these originals that a client's file has."""
+    query = select(ClientFile.content_hash).where(ClientFile.content_hash.in_(content_hashes))
+    return set(session.scalars(query.distinct()))
 
 
 def originals(session: Session) -> dict[UUID, str]:

@@ -45,6 +45,25 @@ def _below(document_ids: Sequence[UUID]) -> Select[UUID]:
     return select(tree.c.id)
 
 
+def taken_along(session: Session, document_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """These documents and every one below them, each with the one of these that takes it along when they go in this order:
+    the first that it lies in, or that it is."""
+    below_each: dict[UUID, list[UUID]] = {}
+    for group in in_groups(document_ids):
+        start = select(Document.id.label("id"), Document.parent_document_id.label("root"), literal(1).label("depth"))
+        tree = start.where(Document.parent_document_id.in_(group)).cte("tree", recursive=True)
+        child = aliased(Document)
+        step = select(child.id, tree.c.root, tree.c.depth + 1).join(tree, child.parent_document_id == tree.c.id)
+        tree = tree.union(step.where(tree.c.depth < _DEEPEST))
+        for found, root in session.execute(select(tree.c.id, tree.c.root)):
+            below_each.setdefault(root, []).append(found)
+    taken: dict[UUID, UUID] = {}
+    for root in document_ids:
+        for one in (root, *below_each.get(root, ())):
+            taken.setdefault(one, root)
+    return taken
+
+
 def above(session: Session, document: Document) -> list[Document]:
     """The documents that this one lies in, nearest first."""
     found: list[Document] = []
@@ -157,10 +176,10 @@ def vanished_versions(session: Session, version_ids: Sequence[UUID]) -> Sequence
     return session.scalars(query).all()
 
 
-def hidden_below(session: Session, document_id: UUID) -> Sequence[UUID]:
-    """Documents below this one that are deleted and not purged yet."""
+def hidden_below(session: Session, document_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Documents below these ones that are deleted and not purged yet."""
     query = select(Document.id).where(
-        Document.id.in_(_below([document_id])), Document.deleted_at.is_not(None), Document.purged_at.is_(None)
+        Document.id.in_(_below(document_ids)), Document.deleted_at.is_not(None), Document.purged_at.is_(None)
     )
     return session.scalars(query).all()
 

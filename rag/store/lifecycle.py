@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, text, update
 from sqlalchemy.orm import Session
 
 from rag.store import client_file, family
@@ -88,20 +89,11 @@ def in_index_or_unknown() -> ColumnElement[bool]:
     return func.coalesce(in_index(), False)
 
 
-def hide(session: Session, document: Document) -> int:
-    """Delete a document for every reader, and what lies in it, at this transaction's commit; purging follows.
+def hide(session: Session, document_ids: Iterable[UUID]) -> int:
+    """Delete documents for every reader at this transaction's commit; purging follows. Returns how many versions.
 
-    Returns how many versions.
+    What lies in them the caller names as well, once it has locked what that lies in.
     """
-    now = utc_now()
-    document.deleted_at, document.purged_at = now, None
-    document.current_version_id = None
-    session.flush()  # the row is locked from here on: what is being unpacked from it now has come, or will not
-    return sum(_hide(session, group, now) for group in in_groups([document.id, *family.below(session, [document.id])]))
-
-
-def hide_plain(session: Session, document_ids: Sequence[UUID]) -> int:
-    """The same for many documents at once that hold no others."""
     now = utc_now()
     return sum(_hide(session, group, now) for group in in_groups(document_ids))
 
@@ -137,26 +129,38 @@ def uncleaned_versions(session: Session, document_ids: Sequence[UUID]) -> Sequen
     ]
 
 
-def lock_content(session: Session, content_hash: str) -> None:
-    """Until the end of this transaction, let nobody else accept or delete the original with this hash.
+def lock_contents(session: Session, content_hashes: Iterable[str]) -> None:
+    """Until the end of this transaction, let nobody else accept or delete the originals with these hashes.
 
-    SQLite has one writer at a time anyway.
+    They are taken in one order, so that nobody waits crosswise. SQLite has one writer at a time anyway.
     """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(int(content_hash[:15], 16))))
+        keys = json.dumps(sorted({int(item[:15], 16) for item in content_hashes}))
+        taking = text(
+            "SELECT pg_advisory_xact_lock(value::bigint) FROM (SELECT value FROM json_array_elements_text(:keys)) AS each"
+        )
+        session.execute(taking, {"keys": keys})
 
 
-def is_needed(session: Session, content_hash: str, collection_id: UUID | None = None) -> bool:
-    """Whether a version that is not deleted has this original, or a client's file that is in no collection yet.
+def needed_among(session: Session, content_hashes: Iterable[str], collection_id: UUID | None = None) -> set[str]:
+    """Those of these originals that a version has which is not deleted, or a client's file that is in no collection yet.
 
-    Where `collection_id` is given: whether a version of that collection has it.
+    Where `collection_id` is given: those that a version of that collection has.
     """
-    found = exists().where(DocumentVersion.content_hash == content_hash, DocumentVersion.state != VersionState.DELETED)
-    if collection_id is not None:
-        found = found.where(DocumentVersion.collection_id == collection_id)
-    elif client_file.is_kept(session, content_hash):
-        return True
-    return bool(session.scalar(select(found)))
+    needed: set[str] = set()
+    for group in in_groups(content_hashes):
+        query = select(_V.content_hash).where(_V.content_hash.in_(group), _V.state != VersionState.DELETED)
+        if collection_id is None:
+            needed |= client_file.kept_among(session, group)
+        else:
+            query = query.where(_V.collection_id == collection_id)
+        needed.update(session.scalars(query.distinct()))
+    return needed
+
+
+def is_needed(session: Session, content_hash: str) -> bool:
+    """Whether `needed_among` finds this one original."""
+    return bool(needed_among(session, [content_hash]))
 
 
 def unfinished(session: Session) -> Sequence[UUID]:

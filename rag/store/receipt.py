@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, func, or_, select
@@ -14,9 +14,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import ReceiptNotFound
 from rag.domain.principal import Permit, Principal
-from rag.store.base import Base, utc_now
+from rag.store.base import Base, in_groups, utc_now
 from rag.store.document import Document, covered
-from rag.store.version import DocumentVersion
+from rag.store.version import DocumentVersion, VersionState
 
 
 class ReceiptKind(StrEnum):
@@ -48,6 +48,21 @@ class Actor:
     def of(cls, principal: Principal) -> Actor:
         """The caller as an actor."""
         return cls(principal.id, principal.name)
+
+
+class NamedVersion(NamedTuple):
+    """What a receipt says of a version, and whose it is.
+
+    Attributes:
+        content_hash: SHA-256 of the original, in hex.
+        size: bytes of the original.
+    """
+
+    id: UUID
+    document_id: UUID
+    number: int
+    content_hash: str
+    size: int
 
 
 class DeletionReceipt(Base):
@@ -91,7 +106,7 @@ class DeletionReceipt(Base):
 def issue(
     session: Session,
     document: Document,
-    versions: Sequence[DocumentVersion],
+    versions: Sequence[NamedVersion],
     actor: Actor,
     *,
     kind: ReceiptKind,
@@ -163,12 +178,26 @@ def _of_covered(permit: Permit) -> ColumnElement[bool]:
     return or_(DeletionReceipt.document_id.is_(None), named)
 
 
-def open_of_document(session: Session, document_id: UUID) -> Sequence[DeletionReceipt]:
-    """The receipts of a document whose purge is not finished."""
-    query = select(DeletionReceipt).where(
-        DeletionReceipt.document_id == document_id, DeletionReceipt.purged_at.is_(None)
-    )
-    return session.scalars(query).all()
+def versions_of(session: Session, document_ids: Sequence[UUID]) -> list[NamedVersion]:
+    """What receipts say of the versions of these documents that are not deleted, by number."""
+    found: list[NamedVersion] = []
+    columns = (getattr(DocumentVersion, name) for name in NamedVersion._fields)
+    query = select(*columns).where(DocumentVersion.state != VersionState.DELETED)
+    for group in in_groups(document_ids):
+        found += [NamedVersion(*row) for row in session.execute(query.where(DocumentVersion.document_id.in_(group)))]
+    return sorted(found, key=lambda version: version.number)
+
+
+def open_of_documents(session: Session, document_ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
+    """Ids of the receipts of these documents whose purge is not finished, and of how many documents each one tells."""
+    query = select(DeletionReceipt.id, DeletionReceipt.documents).where(DeletionReceipt.purged_at.is_(None))
+    groups = (query.where(DeletionReceipt.document_id.in_(group)) for group in in_groups(document_ids))
+    return [(row[0], row[1]) for group in groups for row in session.execute(group)]
+
+
+def by_ids(session: Session, ids: Sequence[UUID]) -> Sequence[DeletionReceipt]:
+    """The receipts with these ids."""
+    return session.scalars(select(DeletionReceipt).where(DeletionReceipt.id.in_(ids))).all()
 
 
 def open_documents(session: Session, deleted_before: datetime, limit: int) -> Sequence[UUID]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from ingest.pipeline import maintenance, removal, retention
+from ingest.pipeline import hiding, maintenance, purging, removal, retention
 from ingest.pipeline.steps import Batch
 from rag.domain.errors import CollectionNotFound, PurgeIncomplete
 from rag.index.base import PointTags
@@ -173,7 +173,7 @@ def test_an_archive_leaves_the_index_in_one_call_for_many_members(
 
     with monkeypatch.context() as patched:
         patched.setattr(type(rag.index), "delete_versions", counted)
-        removal.purge_document(pipeline, UUID(archive["id"]))
+        purging.purge_document(pipeline, UUID(archive["id"]))
     assert calls == [13]
     assert maintenance.verify(pipeline).healthy
 
@@ -188,10 +188,10 @@ def test_a_receipt_stays_open_while_something_is_left(service: Running, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(type(rag.index), "delete_versions", lambda self, ids: None)  # an engine that forgot to
         with pytest.raises(PurgeIncomplete):
-            removal.purge_document(pipeline, UUID(document["id"]))
+            purging.purge_document(pipeline, UUID(document["id"]))
     with rag.database.read() as session:
         assert receipts.get_permitted(session, permit_for(service, caller), made.id).purged_at is None
-    removal.purge_document(pipeline, UUID(document["id"]))
+    purging.purge_document(pipeline, UUID(document["id"]))
     assert rag.index.count(version_id) == 0
     assert set(caller.receipt(str(made.id))["verified"].values()) == {0}
 
@@ -325,9 +325,9 @@ def test_states_of_what_was_deleted(service: Running) -> None:
         [old] = session.scalars(
             select(DocumentVersion).where(DocumentVersion.document_id == row.id, DocumentVersion.number == 1)
         ).all()
-        removal.hide_versions(session, row, [old], Actor(None, "시험"), DeletionReason.RETENTION)
+        hiding.hide_versions(session, row, [old], Actor(None, "시험"), DeletionReason.RETENTION)
         old_id = old.id
-    removal.purge_document(service.services.ingest.pipeline, UUID(document["id"]))
+    purging.purge_document(service.services.ingest.pipeline, UUID(document["id"]))
     with database.read() as session:
         assert session.get_one(DocumentVersion, old_id).state == VersionState.DELETED
         assert session.get_one(Document, UUID(document["id"])).purged_at is None

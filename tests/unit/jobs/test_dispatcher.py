@@ -17,7 +17,6 @@ from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
 from rag.domain.errors import StoreDamaged, StoreReadOnly, StoreUnavailable
 from rag.store import lifecycle, worker
 from rag.store.base import utc_now
-from rag.store.document import Document
 from rag.store.queue import BatchLimits
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, VersionState
@@ -180,7 +179,7 @@ def test_a_deletion_without_a_purge_gets_one(database: Database) -> None:
     [version_id] = wait(database, 1, state=VersionState.ACTIVE)
     document_id = row(database, version_id).document_id
     with database.write() as session:
-        lifecycle.hide(session, session.get_one(Document, document_id))
+        lifecycle.hide(session, [document_id])
     feeding.look_after(LEASE)
     assert jobs.purges == [document_id]
 

@@ -179,7 +179,7 @@ def test_a_parent_deleted_meanwhile_takes_all_with_it(
     expand(database, blobs, version, parsed({"a.txt": b"first"}))
     with database.write() as session:
         document = session.get_one(Document, session.get_one(DocumentVersion, version).document_id)
-        assert lifecycle.hide(session, document) == 2
+        assert lifecycle.hide(session, family.taken_along(session, [document.id])) == 2
     expand(database, blobs, version, parsed(FILES))
     assert set(record(database)) == {"자료.zip", "자료.zip!/a.txt"}
     assert {state for versions in record(database).values() for _, state, _ in versions} == {"deleted"}
@@ -208,7 +208,7 @@ def test_what_somebody_deleted_stays_deleted_when_the_step_is_repeated(
     with database.write() as session:
         child = session.scalar(select(Document).where(Document.source_key == "자료.zip!/b.txt"))
         assert child is not None
-        lifecycle.hide(session, child)
+        lifecycle.hide(session, [child.id])
     expand(database, blobs, version, parsed(FILES))
     assert [state for _, state, _ in record(database)["자료.zip!/b.txt"]] == ["deleted"]
     finish(database, version)

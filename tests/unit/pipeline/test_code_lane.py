@@ -255,6 +255,16 @@ def test_filling_stands_aside_while_files_are_being_indexed(bench: Bench, monkey
     assert read_while_indexed == [0] and bench.model.read
 
 
+def test_a_deleted_collection_gets_no_vectors(bench: Bench) -> None:
+    bench.take({"login.py": LOGIN, "gateway.py": GATEWAY})
+    with bench.database.write() as session:  # its documents are hidden later, batch by batch
+        session.get_one(Collection, bench.collection_id).deleted_at = utc_now()
+    seen: list[tuple[int, int]] = []
+    assert bench.lane.fill(GOING_ON, lambda *now: seen.append(now)) == 0
+    assert seen == [(0, 0)]
+    assert bench.model.read == []
+
+
 def test_what_did_not_change_is_not_touched(bench: Bench) -> None:
     bench.take({"src/login.py": LOGIN, "src/gateway.py": GATEWAY})
     before = bench.versions("src/login.py")

@@ -173,7 +173,7 @@ def test_a_failed_version_is_tried_again_under_a_new_job(door: Door) -> None:
 def test_a_deleted_document_comes_back_as_a_new_version(door: Door) -> None:
     first = door.take("내용")
     with door.database.write() as session:
-        lifecycle.hide(session, session.get_one(Document, first.document_id))
+        lifecycle.hide(session, [first.document_id])
     again = door.take("내용")
     assert (again.outcome, again.number) == (Outcome.NEW_VERSION, 2)
     assert door.version(first).state == VersionState.DELETED

@@ -40,7 +40,7 @@ class Story:
 
     def hide(self) -> int:
         with self.database.write() as session:
-            return lifecycle.hide(session, session.get_one(Document, self.document_id))
+            return lifecycle.hide(session, [self.document_id])
 
     def row(self, version_id: UUID) -> DocumentVersion:
         with self.database.read() as session:

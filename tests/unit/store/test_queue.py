@@ -17,7 +17,6 @@ from rag.store import lifecycle, queue, worker
 from rag.store import version as versions
 from rag.store.base import utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document
 from rag.store.queue import BatchLimits, RetryRule
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, Stage, VersionState
@@ -284,7 +283,7 @@ def end_with_the_others(session: Session, version: DocumentVersion, permit: Perm
 
 
 def end_by_deletion(session: Session, version: DocumentVersion, permit: Permit) -> None:
-    lifecycle.hide(session, session.get_one(Document, version.document_id))
+    lifecycle.hide(session, [version.document_id])
 
 
 ENDINGS = [
