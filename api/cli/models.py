@@ -107,8 +107,9 @@ def models_launch(
             quantisation=_quantisation(quantisation),
             gpus=gpus,
             context=context_tokens or (served.context_tokens if served is not None else None),
+            context_of=served.name if served is not None and context_tokens is None else "",
             host=host,
-            port=port,
+            port=port or _port_of(served),
             lora=_adapters(lora or []),
             yarn=yarn,
             model_folder=model_folder,
@@ -118,7 +119,11 @@ def models_launch(
             language=ui_language(),
         )
         launch = render(found.entry, options)
-        also = [*_left_out(served, options), *_other_names(found, served, catalogue, settings, options)]
+        also = [
+            *_left_out(served, options),
+            *_asked_elsewhere(served, options),
+            *_other_names(found, served, catalogue, settings, options),
+        ]
         _print_launch(found, launch, options, refused, also, as_json)
         if run:
             _run(found.entry, launch, refused)
@@ -188,6 +193,30 @@ def _served(name: str, settings: GenerationSettings) -> ServedModel | None:
 
 def _engine_of(served: ServedModel | None) -> ServingEngine:
     return "vllm" if served is None or served.engine == "openai" else served.engine
+
+
+def _port_of(served: ServedModel | None) -> int | None:
+    """The port at which the settings ask this machine for the model; None where they name several, or others."""
+    from urllib.parse import urlsplit
+
+    from rag.access.federation_provider import is_loopback
+
+    if served is None or len(served.urls) > 1:
+        return None
+    parts = urlsplit(served.urls[0])
+    return parts.port if parts.scheme == "http" and is_loopback(parts.hostname) else None
+
+
+def _asked_elsewhere(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:
+    """Where the settings ask for it, unless that may be the port that it listens on."""
+    from urllib.parse import urlsplit
+
+    from api.cli.model_texts import text
+    from rag.generation.catalogue_plan import PORTS
+
+    port = options.port or PORTS[options.engine]
+    if served is not None and port not in [urlsplit(url).port for url in served.urls]:
+        yield text("asked_elsewhere", name=served.name, urls=", ".join(served.urls), port=port)
 
 
 def _left_out(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:
