@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from urllib.parse import SplitResult
 
     from api.cli.options import Options
     from rag.generation.catalogue import Catalogue, Resolved
@@ -197,26 +198,37 @@ def _engine_of(served: ServedModel | None) -> ServingEngine:
 
 def _port_of(served: ServedModel | None) -> int | None:
     """The port at which the settings ask this machine for the model; None where they name several, or others."""
-    from urllib.parse import urlsplit
-
     from rag.access.federation_provider import is_loopback
 
-    if served is None or len(served.urls) > 1:
+    places = _places(served)
+    if len(places) != 1 or places[0].scheme != "http" or not is_loopback(places[0].hostname):
         return None
-    parts = urlsplit(served.urls[0])
-    return parts.port if parts.scheme == "http" and is_loopback(parts.hostname) else None
+    return places[0].port
 
 
 def _asked_elsewhere(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:
     """Where the settings ask for it, unless that may be the port that it listens on."""
-    from urllib.parse import urlsplit
-
     from api.cli.model_texts import text
     from rag.generation.catalogue_plan import PORTS
 
     port = options.port or PORTS[options.engine]
-    if served is not None and port not in [urlsplit(url).port for url in served.urls]:
+    if served is not None and port not in [place.port for place in _places(served)]:
         yield text("asked_elsewhere", name=served.name, urls=", ".join(served.urls), port=port)
+
+
+def _places(served: ServedModel | None) -> list[SplitResult]:
+    """The addresses of its replicas.
+
+    Raises:
+        ConfigurationError: one is none.
+    """
+    from urllib.parse import urlsplit
+
+    from rag.transport.server import checked_url
+
+    if served is None:
+        return []
+    return [urlsplit(checked_url(served.name, url)) for url in served.urls]
 
 
 def _left_out(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:

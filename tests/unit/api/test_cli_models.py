@@ -278,3 +278,8 @@ def test_a_context_of_the_settings_that_needs_yarn_is_told_as_theirs(tmp_path: P
     assert "context_tokens of house" in longer.stderr
     given = seogo("launch", "house", "--context", "500000", config=config)
     assert "--context" in given.stderr and "context_tokens" not in given.stderr
+
+
+def test_an_address_of_the_settings_that_is_none_is_told_of(tmp_path: Path) -> None:
+    told = seogo("launch", "house", config=configured(tmp_path, urls=["http://127.0.0.1:99999/v1"]))
+    assert told.exit_code == 1 and "the address of the server of house is not valid" in told.stderr
