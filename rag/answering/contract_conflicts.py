@@ -36,7 +36,7 @@ _COMPARING = re.compile(
     r"|\b(?:than|compared|versus|increas\w*|decreas\w*|rais\w*|reduc\w*|(?:up|down) from|previous\w*|formerly|whereas)\b",
     re.IGNORECASE,
 )
-"""A sentence that sets values beside each other: its sources differ because it says so."""
+"""Words that set values beside each other."""
 
 UnitsOf = Callable[[int], Sequence[Unit]]
 
@@ -61,20 +61,20 @@ def conflicts_of(
         units_of: what can be quoted of the passage at an index.
     """
     found: dict[int, Conflict] = {}
-    compared = {id(item.passage) for item in sentence.citations} if _COMPARING.search(sentence.text) else set[int]()
+    cited = {id(item.passage) for item in sentence.citations}
     for index, unit in _quoted_units(sentence.citations, passages, units_of):
         if len(unit.terms) < _MIN_WORDS or not _values(unit):
             continue
         for other, passage in enumerate(passages):
             same = _same_document(passages[index], passage)
-            if same or other in found or id(passage) in compared:
+            if same or other in found:
                 continue
             if passage.source.valid_to is not None and not allow_superseded:
                 continue
             if not _may_say_the_same(unit, passage):
                 continue
             rival = next((item for item in units_of(other) if contradict(unit, item)), None)
-            if rival is not None:
+            if rival is not None and not (id(passage) in cited and _compares(sentence.text, [unit.whole, rival.whole])):
                 found[other] = Conflict(index, other, rival.spans)
     return list(found.values())
 
@@ -86,7 +86,8 @@ def sources_of(
     judged: Callable[[Sequence[Alignment]], Judgement],
 ) -> tuple[list[Alignment], Judgement]:
     """What a claim stands on, and how. Left out are documents that say otherwise, unless the claim compares, or needs one."""
-    agreeing = list(found) if _COMPARING.search(claim.text) else _agreeing(claim, found, passages)
+    statements = ["\n".join(unit.whole for unit in item.units) for item in found]
+    agreeing = list(found) if _compares(claim.text, statements) else _agreeing(claim, found, passages)
     judgement = judged(agreeing)
     if len(agreeing) < len(found) and judgement.problems:
         whole = judged(found)
@@ -110,6 +111,13 @@ def _agreeing(claim: Claim, found: Sequence[Alignment], passages: Sequence[Passa
         )
 
     return [item for number, item in enumerate(found) if not is_contrary(number)]
+
+
+def _compares(text: str, statements: Sequence[str]) -> bool:
+    """Whether a sentence compares what its sources state, which differ because it says so; where all of them have the word
+    (`인상률`, `more than 10 days`), it is a part of what they state."""
+    read = [statement.lower() for statement in statements]
+    return any(not all(match[0].lower() in one for one in read) for match in _COMPARING.finditer(text))
 
 
 def _same_document(one: Passage, other: Passage) -> bool:

@@ -147,6 +147,16 @@ OTHERWISE = {
         "국내 출장의 숙박비는 1박에 8만원 이내로 한다.",
         "국내 출장의 숙박비는 1박에 9만원입니다.",
     ),
+    "rates of a raise": (
+        "올해 전체 사원의 연봉 인상률은 3%로 정한다.",
+        "올해 전체 사원의 연봉 인상률은 5%로 정한다.",
+        "올해 전체 사원의 연봉 인상률은 3%입니다.",
+    ),
+    "more than": (
+        "Absences of more than 10 days need the approval of the director.",
+        "Absences of more than 20 days need the approval of the director.",
+        "The director's approval is needed for absences of more than 10 days.",
+    ),
     "of one year": (
         "2024년 신입 사원 채용 인원은 40명이다.",
         "2024년 신입 사원 채용 인원은 30명이다.",
