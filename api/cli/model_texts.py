@@ -62,6 +62,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "설정에 있는 어댑터 {adapter}이(가) 빠졌습니다. --lora {adapter}=경로를 주세요.",
         "The settings name the adapter {adapter}, which is left out: give --lora {adapter}=path.",
     ),
+    "asked_elsewhere": (
+        "설정은 {name}을(를) {urls}에서 찾는데, 이 명령은 포트 {port}에서 듣습니다. --port로 맞추세요.",
+        "The settings ask for {name} at {urls}, and this command listens on port {port}: --port changes that.",
+    ),
     "configured_as": (
         "설정에서는 {entry}을(를) {name}(이)라고 부릅니다. 그 이름으로 제공하려면 `seogo models launch {name}`",
         "The settings call {entry} {name}: `seogo models launch {name}` serves it under that name.",

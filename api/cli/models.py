@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from urllib.parse import SplitResult
 
     from api.cli.options import Options
     from rag.generation.catalogue import Catalogue, Resolved
@@ -107,8 +108,9 @@ def models_launch(
             quantisation=_quantisation(quantisation),
             gpus=gpus,
             context=context_tokens or (served.context_tokens if served is not None else None),
+            context_of=served.name if served is not None and context_tokens is None else "",
             host=host,
-            port=port,
+            port=port or _port_of(served),
             lora=_adapters(lora or []),
             yarn=yarn,
             model_folder=model_folder,
@@ -118,7 +120,11 @@ def models_launch(
             language=ui_language(),
         )
         launch = render(found.entry, options)
-        also = [*_left_out(served, options), *_other_names(found, served, catalogue, settings, options)]
+        also = [
+            *_left_out(served, options),
+            *_asked_elsewhere(served, options),
+            *_other_names(found, served, catalogue, settings, options),
+        ]
         _print_launch(found, launch, options, refused, also, as_json)
         if run:
             _run(found.entry, launch, refused)
@@ -188,6 +194,41 @@ def _served(name: str, settings: GenerationSettings) -> ServedModel | None:
 
 def _engine_of(served: ServedModel | None) -> ServingEngine:
     return "vllm" if served is None or served.engine == "openai" else served.engine
+
+
+def _port_of(served: ServedModel | None) -> int | None:
+    """The port at which the settings ask this machine for the model; None where they name several, or others."""
+    from rag.access.federation_provider import is_loopback
+
+    places = _places(served)
+    if len(places) != 1 or places[0].scheme != "http" or not is_loopback(places[0].hostname):
+        return None
+    return places[0].port
+
+
+def _asked_elsewhere(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:
+    """Where the settings ask for it, unless that may be the port that it listens on."""
+    from api.cli.model_texts import text
+    from rag.generation.catalogue_plan import PORTS
+
+    port = options.port or PORTS[options.engine]
+    if served is not None and port not in [place.port for place in _places(served)]:
+        yield text("asked_elsewhere", name=served.name, urls=", ".join(served.urls), port=port)
+
+
+def _places(served: ServedModel | None) -> list[SplitResult]:
+    """The addresses of its replicas.
+
+    Raises:
+        ConfigurationError: one is none.
+    """
+    from urllib.parse import urlsplit
+
+    from rag.transport.server import checked_url
+
+    if served is None:
+        return []
+    return [urlsplit(checked_url(served.name, url)) for url in served.urls]
 
 
 def _left_out(served: ServedModel | None, options: LaunchOptions) -> Iterator[str]:

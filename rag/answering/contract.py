@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from anyio.to_thread import run_sync
@@ -18,7 +19,7 @@ from anyio.to_thread import run_sync
 from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, squeeze, units_of, weights_for, word_share
 from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_code import code_names, missing_code, telling_lines
-from rag.answering.contract_conflicts import CONTRADICTION, Conflict, agreeing, conflicts_of
+from rag.answering.contract_conflicts import CONTRADICTION, Conflict, conflicts_of, sources_of
 from rag.answering.contract_problems import REMOVED, UNSUPPORTED, Problem, ProblemKind
 from rag.answering.contract_repairs import ReadAhead, Repairs, Said
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
@@ -161,8 +162,8 @@ class Examiner:
         weights = weights_for(claim, units)
         found = [self._given(index, given) or self._alignment(claim, index, weights) for index in indexes]
         useful = _useful(found)
-        kept = agreeing(claim, useful, self._passages)
-        judgement = judge(claim, kept, units, self._checker)
+        judged = partial(judge, claim, units=units, checker=self._checker)
+        kept, judgement = sources_of(claim, useful, self._passages, judged)
         problems = judgement.problems or self._held_elsewhere(claim, indexes, weights, judgement)
         problems = problems or self._code_missing(text, indexes, kept)
         spans = given or tuple(Span(item.index, *span) for item in kept for span in self._quote(item, claim))

@@ -310,9 +310,9 @@ def _is_opposite(one: str, other: str) -> bool:
 
 def turned_limits(claim: str, evidence: Sequence[str]) -> list[str]:
     """Numbers and dates of the claim, as written, that the evidence limits from another side: 이상 for 이하, before for after."""
-    sources = [limit for text in evidence for limit in _limits(plain(text))]
+    sources = [limit for text in evidence for limit in limits_of(text)]
     wrong = []
-    for fact, sides in _limits(plain(claim)):
+    for fact, sides in limits_of(claim):
         others = frozenset[str]().union(*(found for held, found in sources if holds(fact, [held])))
         if _clash(sides, others, fact):
             wrong.append(fact.written)
@@ -328,13 +328,19 @@ def _clash(sides: frozenset[str], others: frozenset[str], fact: Fact) -> bool:
             break
     if not mine or not other or mine & other:
         return False
-    if (mine <= _UPPER and other <= _LOWER) or (mine <= _LOWER and other <= _UPPER):
+    if from_two_sides(mine, other):
         return True
     return fact.kind is FactKind.NUMBER and any(mine <= edges and other <= edges for edges in _EDGES)
 
 
-def _limits(read: str) -> Iterator[tuple[Fact, frozenset[str]]]:
+def from_two_sides(sides: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether of two limits one is from below and one from above: 이상 and 이하."""
+    return bool(sides and others) and ((sides <= _UPPER and others <= _LOWER) or (sides <= _LOWER and others <= _UPPER))
+
+
+def limits_of(text: str) -> Iterator[tuple[Fact, frozenset[str]]]:
     """Each number, date or time that a text limits, and from which sides."""
+    read = plain(text)
     facts = [fact for fact in facts_of(read) if fact.kind in (FactKind.NUMBER, FactKind.DATE, FactKind.TIME)]
     for fact in facts:
         sides = set[str]()

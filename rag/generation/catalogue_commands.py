@@ -97,16 +97,20 @@ def _context(entry: Entry, options: LaunchOptions) -> int | None:
         return options.context
     wanted = options.context or known.native
     longest = known.extended or known.native
+    name = options.context_of
+    setting, setting_ko = ("--context",) * 2
+    if name:
+        setting, setting_ko = f"context_tokens of {name} in the settings", f"설정에서 {name}의 context_tokens"
     if wanted > longest:
         raise InvalidRequest(
-            detail=f"{entry.name} has a context of {longest:,} tokens at most, not {wanted:,}",
-            detail_ko=f"{entry.name}의 문맥은 {longest:,}토큰까지입니다. {wanted:,}토큰은 쓸 수 없습니다",
+            detail=f"{entry.name} has a context of {longest:,} tokens at most, not {wanted:,} ({setting})",
+            detail_ko=f"{entry.name}의 문맥은 {longest:,}토큰까지입니다. {wanted:,}토큰은 쓸 수 없습니다({setting_ko})",
         )
     if wanted > known.native and not options.yarn:
         raise InvalidRequest(
             detail=f"{wanted:,} tokens are above the native {known.native:,} of {entry.name}: give --yarn, which costs "
-            "quality on short inputs, or a smaller --context",
+            f"quality on short inputs, or a smaller {setting}",
             detail_ko=f"{wanted:,}토큰은 {entry.name}의 원래 길이 {known.native:,}토큰보다 깁니다. "
-            f"--yarn을 주거나(짧은 입력에서 품질이 떨어집니다) --context를 줄이세요",
+            f"--yarn을 주거나(짧은 입력에서 품질이 떨어집니다) {setting_ko}를 줄이세요",
         )
     return wanted

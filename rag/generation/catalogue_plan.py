@@ -33,6 +33,7 @@ class LaunchOptions:
     Attributes:
         quantisation: None takes the entry's first that the engine reads.
         context: tokens; None takes the native context.
+        context_of: the model of the settings whose `context_tokens` they are; empty where they were given on the command line.
         yarn: allow a context above the native one, by stretching positions.
         lora: folders (vLLM, SGLang) or files (llama.cpp) of adapters, by the name that they are served under.
         model_folder: where the weights lie; None means `/models/<repository's last part>`.
@@ -47,6 +48,7 @@ class LaunchOptions:
     quantisation: Quantisation | None = None
     gpus: int = 1
     context: int | None = None
+    context_of: str = ""
     host: str = "127.0.0.1"
     port: int | None = None
     lora: Mapping[str, Path] = field(default_factory=dict)

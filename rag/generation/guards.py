@@ -2,8 +2,8 @@
 
 - `repetition`: a loop, in the answer, the reasoning or the arguments of a tool call.
 - `runaway`: longer than any answer, or reasoning without end. What is longer than `max_tokens` can be ends there, as cut off.
-- `language`: a Korean or English question answered in Chinese, Japanese or any other script. A short one is asked for once more,
-  and then goes out: it may be a verse, or a name.
+- `language`: a Korean or English question answered in Chinese, Japanese or any other script. A short sentence is asked for once
+  more, and goes out where it is said again or no other comes; names in their own script are answers.
 - `gibberish`: random tokens, broken characters.
 - `tool_call`: `tool_calls` without one, or a call that is told and not made.
 - `empty`: nothing but reasoning, or nothing; not where the caller's own limit ended it, who has what was asked for.
@@ -106,10 +106,10 @@ class GuardedEngine:
                 async for event in events:
                     yield event
         except SeogoError as error:
-            if not first.told:
+            if not self._may_replace(first, second):
                 raise
-            log.warning("%s was not asked for a call again: %s", self.name, error.code)
-            second.failed = TOOL_CALL
+            log.warning("%s gave no second answer: %s", self.name, error.code)
+            second.failed = first.failed
         for event in self._ended(first, second):
             yield event
 
@@ -134,10 +134,14 @@ class GuardedEngine:
         """The end of the last try, with what goes out before it."""
         if not last.failed:
             return [last.finished()]
-        if not first.told:
+        if not self._may_replace(first, last):
             return [self._stopped(last)]
         end = first.finished()
-        return [*first.as_told(), replace(end, usage=last.usage, retried=last.retried)]
+        return [*first.unsent(), replace(end, usage=last.usage, retried=last.retried)]
+
+    def _may_replace(self, first: Attempt, last: Attempt) -> bool:
+        """Whether the first try goes out in the place of the last; not behind anything of that."""
+        return first.is_complete and (first.told or not last.is_out)
 
     def _stopped(self, attempt: Attempt) -> Finished:
         if self._whole or not attempt.is_out:

@@ -20,9 +20,10 @@ from rag.generation.engine import (
     digest_of,
 )
 from rag.generation.guards_gibberish import GibberishWatch
-from rag.generation.guards_language import LanguageWatch, expected_of
+from rag.generation.guards_language import LanguageWatch, expected_of, wants_original
 from rag.generation.guards_leak import LEAK, LeakWatch
 from rag.generation.guards_repetition import RepetitionWatch
+from rag.generation.guards_sentence import is_sentence
 
 REPETITION = "repetition"
 RUNAWAY = "runaway"
@@ -116,6 +117,8 @@ class Attempt:
         self.failed = ""
         self.told = False
         """Whether all that is wrong is that a call was told, and none made: as an answer it may well be good."""
+        self.may_be_meant = False
+        """Whether all that is wrong is that a short answer is in another language: one like it, said twice, is an answer."""
         self.in_reasoning = False
         self.is_out = only_calls
         self.usage: Usage | None = before.usage if before else None
@@ -171,8 +174,13 @@ class Attempt:
         """Whether the engine has said that it is done."""
         return self._end is not None
 
-    def as_told(self) -> list[EngineEvent]:
-        """What has not gone out of an answer that only told a call."""
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is an answer after all, where nothing better comes."""
+        return self.told or self.may_be_meant
+
+    def unsent(self) -> list[EngineEvent]:
+        """What has not gone out of one that is complete."""
         rest = self._rest()
         return rest if self._held is None else [*self._held, *rest]
 
@@ -251,7 +259,7 @@ class Attempt:
             self.failed, self.in_reasoning = event.guard or REPETITION, self._blank
             return []
         if self._is_short_and_foreign():
-            self.failed = LANGUAGE
+            self.failed, self.may_be_meant = LANGUAGE, True
             return []
         cut_as_asked = event.reason == "length" and self.call.may_be_cut and self._blank
         if self._called or event.reason == "content_filter" or cut_as_asked:
@@ -280,6 +288,8 @@ class Attempt:
             not (self.retried or self.is_out or self._called)
             and self._language is not None
             and self._language.all_foreign()
+            and (self._short is None or is_sentence(self._short))
+            and not wants_original(self.call.messages)
         )
 
     def _as_calls(self, kept: str, written: Sequence[tools.WrittenCall]) -> list[EngineEvent]:

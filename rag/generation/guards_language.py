@@ -62,6 +62,11 @@ _NAMED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 """The same for what stands before the question, where `language` alone tells nothing: "You are a large language model"."""
+_ORIGINAL = re.compile(
+    r"현지\s?(?:어|말|이름|명칭|표기|문자|글자)|원문|원어|표기|문자|글자|\b(?:original|native|local)\s(?:\w+\s)?(?:spelling|script|wording|text|name|letters)\b",
+    re.IGNORECASE,
+)
+"""What asks for the words of a document as they stand there: a short answer may then be in any script."""
 _FORBIDDEN_KO = re.compile(r"[^.,\n고며]{0,20}?(?:지\s?(?:마|말|않)|금지|안\s?[되돼된됩]|없이|제외|말고|대신)")
 _FORBIDDEN_EN = re.compile(
     r"\b(?:not|never|no|without|avoid\w*|instead of)\b[^.,;:\n]{0,40}\Z|n't\b[^.,;:\n]{0,40}\Z", re.IGNORECASE
@@ -93,6 +98,11 @@ def expected_language(messages: Sequence[Mapping[str, Any]]) -> Language | None:
     if any(map(_leaves_open, (*messages[:1], *messages[1:][-_TURNS_BEFORE:]))):
         return None
     return Language.KOREAN if hangul else Language.ENGLISH
+
+
+def wants_original(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last message of the user asks for something as it is spelled where it comes from."""
+    return _ORIGINAL.search(_ends(last_of_user(messages))) is not None
 
 
 def answer_language(request: GenerationRequest) -> Language:

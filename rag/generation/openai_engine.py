@@ -32,7 +32,7 @@ from rag.generation.openai_engine_chunks import REPETITION, ChunkReader, EngineS
 from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_reasoning import LeadingReasoning
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
-from rag.generation.openai_engine_request import RequestWriter
+from rag.generation.openai_engine_request import RequestWriter, has_pictures
 from rag.generation.openai_engine_waits import PROBE_S, Waits, on_loop
 from rag.settings import ServedModel
 from rag.transport.breaker import CircuitBreaker, Tolerance
@@ -136,19 +136,19 @@ class OpenAiEngine:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         last_try = min(start + _RETRY_WITHIN_S, end)
         # A search may itself have waited for a model: its reader's 5 s began before that.
-        headed = math.inf if call.unseen_since is None else call.unseen_since + self._headers_s
-        waits = Waits(patience.first_token_s, end, headed, self._headers_s)
+        headers_s = math.inf if has_pictures(call.messages) else self._headers_s
+        headed = math.inf if call.unseen_since is None else call.unseen_since + headers_s
+        waits = Waits(patience.first_token_s, end, last_try, headed, headers_s)
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
             place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
             leads = self._leads[place.replica].expected(call.thinking)
             reader = ChunkReader(leads=leads, stops=bool(call.sampling.stop))
             answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, waits, reader)
-            left = last_try - time.monotonic()
+            others = min(self._replicas.left(avoided | {place.replica}), self._served.tries - number)
             try:
                 # A first connection has all the time that the settings give it.
-                last = number == self._served.tries or not self._replicas.others(avoided | {place.replica})
-                await answer.begin(content, None if number == 1 else max(left, 0.1), last=last)
+                await answer.begin(content, None if number == 1 else waits.connect_s(others), others=others)
                 return answer
             except _Again as again:
                 await answer.aclose()
@@ -200,11 +200,11 @@ class _Answer:
         """Whose it is."""
         return self._place.replica
 
-    async def begin(self, content: bytes, connect_s: float | None, *, last: bool) -> None:
+    async def begin(self, content: bytes, connect_s: float | None, *, others: int) -> None:
         """Ask, and read as far as the first events.
 
         Args:
-            last: no other replica can be asked after this one.
+            others: how many replicas can be asked after this one.
 
         Raises:
             _Again: nothing came, and another try may do better.
@@ -212,15 +212,21 @@ class _Answer:
         """
         elsewhere = self._replicas.others({self._place.replica})
         patience = self._waits.first_token_s
-        if self._place.is_probe and elsewhere and not last:
+        if self._place.is_probe and others:
             patience = min(patience, PROBE_S)
         begun = time.monotonic()
         limit = begun + patience
-        headers = asyncio.timeout_at(on_loop(self._waits.headed_by(begun, elsewhere=elsewhere and not last)))
+        headers = asyncio.timeout(None)
+
+        def connected() -> None:
+            headers.reschedule(on_loop(self._waits.headed_by(time.monotonic(), others=others)))
+
         try:
             async with asyncio.timeout_at(on_loop(min(limit, self._waits.end))):
                 async with headers:
-                    self._stream = await self.replica.server.open(content, self._body, connect_s=connect_s)
+                    self._stream = await self.replica.server.open(
+                        content, self._body, connect_s=connect_s, connected=connected
+                    )
                 while not self.first and not self.ended:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:

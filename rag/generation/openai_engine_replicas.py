@@ -172,7 +172,11 @@ class Replicas:
 
     def others(self, avoided: Collection[Replica]) -> bool:
         """Whether a replica is left that is neither avoided nor passed over."""
-        return any(one not in avoided and one.breaker.state is not State.OPEN for one in self.all)
+        return self.left(avoided) > 0
+
+    def left(self, avoided: Collection[Replica]) -> int:
+        """How many are neither avoided nor passed over."""
+        return sum(one not in avoided and one.breaker.state is not State.OPEN for one in self.all)
 
     def release(self, place: Place) -> None:
         """The generation has ended, one way or another."""

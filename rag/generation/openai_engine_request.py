@@ -12,6 +12,7 @@ from rag.generation.engine import EngineCall, Message
 from rag.generation.openai_engine_dialects import Dialect
 
 _SALTED_BY = b"seogo/prefix-cache/1"
+_PICTURES = ("image_url", "input_image")
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "n", "cache_salt", "chat_template"})
 """Never taken from a caller: they say which model, in which cache, in which shape; a template is a program."""
 
@@ -95,7 +96,7 @@ class RequestWriter:
                 continue
             for part in content:
                 kind = part.get("type") if isinstance(part, Mapping) else None
-                if kind in ("image_url", "input_image"):
+                if kind in _PICTURES:
                     self._check_image(part)
                 elif kind not in ("text", "refusal"):
                     raise ImagesNotTaken(name=self._name, detail=f"content of the type {str(kind)[:40]!r}")
@@ -108,6 +109,13 @@ class RequestWriter:
         if not isinstance(url, str) or not url.startswith("data:"):
             # The engine would fetch it, from wherever the caller says.
             raise ImagesNotTaken(name=self._name, detail="the address of an image; send the image itself (data:…)")
+
+
+def has_pictures(messages: Sequence[Message]) -> bool:
+    """Whether a request has images: vLLM renders them before it sends the headers of its response."""
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, list | tuple) for part in content)
+    return any(isinstance(part, Mapping) and part.get("type") in _PICTURES for part in parts)
 
 
 def salt_of(tenant: str) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import ssl
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any
@@ -40,6 +40,8 @@ _REFUSAL_S = 1.0
 """What a refusal may take to arrive; the status says enough."""
 _LONGEST_STREAM = 256 * 2**20
 """Bytes: a hundred thousand tokens at some 300 bytes each take a tenth of it."""
+_CONNECTED = "http11.send_request_headers.started"
+"""Comes once per request, after TCP and TLS (httpcore, "Extensions")."""
 _HEADERS = {"Content-Type": "application/json", "Accept": "text/event-stream", "Accept-Encoding": "identity"}
 
 
@@ -155,12 +157,20 @@ class StreamingServer:
         self._guard = threading.Lock()
         self._transports: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncHTTPTransport] = WeakKeyDictionary()
 
-    async def open(self, content: bytes, sent: Mapping[str, Any], *, connect_s: float | None = None) -> EventStream:
+    async def open(
+        self,
+        content: bytes,
+        sent: Mapping[str, Any],
+        *,
+        connect_s: float | None = None,
+        connected: Callable[[], None] | None = None,
+    ) -> EventStream:
         """The answer to the JSON in `content`, its head read.
 
         Args:
             sent: what `content` holds, so that nothing of it is logged.
             connect_s: a shorter time for the connection.
+            connected: called when the connection is made, and the request about to be written.
 
         Raises:
             StreamFailed: there is no stream.
@@ -168,7 +178,10 @@ class StreamingServer:
         within = self._connect_s if connect_s is None else min(connect_s, self._connect_s)
         timeout = {"connect": within, "read": None, "write": None, "pool": None}
         headers = _HEADERS | {"Host": self._target.netloc.decode("ascii")} | authorization(self._key_file)
-        request = httpx.Request("POST", self._target, headers=headers, content=content, extensions={"timeout": timeout})
+        extensions: dict[str, Any] = {"timeout": timeout}
+        if connected is not None:
+            extensions["trace"] = _calling(connected)
+        request = httpx.Request("POST", self._target, headers=headers, content=content, extensions=extensions)
         try:
             # The transport alone: a client around it would keep cookies, and take half a millisecond.
             response = await self._transport().handle_async_request(request)
@@ -212,6 +225,16 @@ class StreamingServer:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream":
             raise Garbled("an answer that is no stream of events")
+
+
+def _calling(connected: Callable[[], None]) -> Callable[[str, Any], Awaitable[None]]:
+    """For the `trace` extension of httpcore, which tells what a request has come to."""
+
+    async def trace(event: str, _: Any) -> None:
+        if event == _CONNECTED:
+            connected()
+
+    return trace
 
 
 async def _beginning(response: httpx.Response) -> bytes:

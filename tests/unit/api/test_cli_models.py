@@ -241,3 +241,45 @@ def test_an_entry_that_is_configured_under_another_name_is_told_of(tmp_path: Pat
     made = seogo("launch", "Qwen3.6-27B", config=config)
     assert "--served-model-name Qwen3.6-27B" in made.stdout and "seogo models launch house" in made.stderr
     assert "seogo models launch house" not in seogo("launch", "house", config=config).stderr
+
+
+def port_of(*words: str, config: Path) -> str:
+    command = json.loads(seogo("launch", *words, "--json", config=config).stdout)["command"]
+    return str(command[command.index("--port") + 1])
+
+
+def test_a_configured_model_listens_where_the_settings_ask_for_it(tmp_path: Path) -> None:
+    config = configured(tmp_path, urls=["http://127.0.0.1:8123/v1"])
+    assert port_of("house", config=config) == "8123"
+    assert "8123" not in seogo("launch", "house", config=config).stderr
+    assert port_of("house", "--port", "9000", config=config) == "9000"
+    assert "http://127.0.0.1:8123/v1" in seogo("launch", "house", "--port", "9000", config=config).stderr
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [["http://gpu1:8123/v1"], ["http://localhost:8123/v1", "http://localhost:8124/v1"]],
+    ids=["elsewhere", "two of them"],
+)
+def test_where_the_settings_leave_the_port_open_it_is_told_which_they_ask_for(tmp_path: Path, urls: list[str]) -> None:
+    config = configured(tmp_path, urls=urls)
+    assert port_of("house", config=config) == "8000"
+    told = seogo("launch", "house", config=config).stderr
+    assert all(url in told for url in urls) and "8000" in told
+    assert urls[0] not in seogo("launch", "house", "--port", "8123", config=config).stderr
+
+
+def test_a_context_of_the_settings_that_needs_yarn_is_told_as_theirs(tmp_path: Path) -> None:
+    config = configured(tmp_path, context_tokens=500_000)
+    told = seogo("launch", "house", config=config)
+    assert told.exit_code == 1
+    assert "context_tokens of house" in told.stderr and "--yarn" in told.stderr and "--context" not in told.stderr
+    longer = seogo("launch", "house", config=configured(tmp_path, context_tokens=2_000_000))
+    assert "context_tokens of house" in longer.stderr
+    given = seogo("launch", "house", "--context", "500000", config=config)
+    assert "--context" in given.stderr and "context_tokens" not in given.stderr
+
+
+def test_an_address_of_the_settings_that_is_none_is_told_of(tmp_path: Path) -> None:
+    told = seogo("launch", "house", config=configured(tmp_path, urls=["http://127.0.0.1:99999/v1"]))
+    assert told.exit_code == 1 and "the address of the server of house is not valid" in told.stderr
