@@ -45,6 +45,7 @@ class Opened:
         part, parts: which of how many, counted from 1.
         following: the name by which the next part is opened; empty at the end.
         provision: of a passage that is one of a statute or rule.
+        cut: whether a line is longer than a part may be, and the rest of it is left out.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Opened:
     parts: int = 1
     following: str = ""
     provision: str = ""
+    cut: bool = False
 
 
 def opened(session: Session, permit: Permit, name: str) -> Opened:
@@ -234,8 +236,10 @@ def _file(session: Session, permit: Permit, name: str) -> Opened:
     shown = _fitting(lines)
     until = shown[-1].last
     following = f"{REPO}{path}#L{lines[len(shown)].first}-L{inside[-1].last}" if len(shown) < len(lines) else ""
-    text = "\n".join(line.text for line in shown)[:PART_CHARACTERS]
-    return Opened(whole.source, text, LineAnchor(shown[0].first, until), following=following)
+    text = "\n".join(line.text for line in shown)
+    cut = len(text) > PART_CHARACTERS
+    anchor = LineAnchor(shown[0].first, until)
+    return Opened(whole.source, text[:PART_CHARACTERS], anchor, following=following, cut=cut)
 
 
 def _without_ends(lines: Sequence[_Line]) -> Sequence[_Line]:

@@ -16,6 +16,7 @@ from rag.domain.document import Chunk, ElementKind
 from rag.domain.errors import InvalidRequest, PatternRefused
 from rag.domain.language import Language
 from rag.retrieval import code_scope
+from rag.retrieval.code_scope import scoped
 from rag.retrieval.code_search import CodeSearcher
 from rag.retrieval.reranking import SecondLook
 from rag.settings import RetrievalSettings
@@ -107,6 +108,27 @@ def test_of_lines_with_the_same_words_the_one_that_defines_the_name_is_shown(wor
 def test_a_language_is_known_by_its_names_and_suffixes(world: CodeWorld, spelling: str) -> None:
     assert world.searcher.search(world.permit(), "charge", scope=CodeScope(language=spelling)).matches
     assert not world.searcher.search(world.permit(), "charge", scope=CodeScope(language="golang")).matches
+
+
+@pytest.mark.parametrize(
+    ("spelling", "language"),
+    [
+        *((name, "sql") for name in ("postgresql", "pgsql", "tsql", "T-SQL", "pl/sql", "mysql")),
+        ("react", "javascript"),
+    ],
+)
+def test_dialects_and_libraries_are_names_of_languages(world: CodeWorld, spelling: str, language: str) -> None:
+    with world.database.read() as session:
+        assert scoped(session, world.permit(), CodeScope(language=spelling)).language == language
+
+
+@pytest.mark.parametrize("spelling", ["markdown", "md", "text", "plaintext", "rst", "csv"])
+def test_there_is_no_code_in_a_format_of_texts(world: CodeWorld, spelling: str) -> None:
+    """Clients fill in the language by themselves."""
+    scope = CodeScope(language=spelling)
+    assert not world.searcher.search(world.permit(), "charge", scope=scope).matches
+    assert not world.searcher.search(world.permit(), "charge", regex=True, scope=scope).matches
+    assert not world.searcher.search(world.permit(), "", symbol="charge", scope=scope).matches
 
 
 def test_a_language_that_none_is_called_is_refused_with_those_that_are(world: CodeWorld) -> None:

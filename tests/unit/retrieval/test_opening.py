@@ -88,6 +88,13 @@ def test_a_line_of_several_chunks_is_read_whole(world: CodeWorld) -> None:
     assert read(world, "repo://payments/table.py#L2").text == "ROWS = (1, 2, 3)"
 
 
+def test_of_a_line_that_is_longer_than_a_part_it_is_said_that_it_is_cut(world: CodeWorld) -> None:
+    put(world, "table.py", [("x" * 30_000, [1]), ("y" * 30_000, [1]), ("END = 1", [2])], CodeContext("python"))
+    found = read(world, "repo://payments/table.py#L1-L2")
+    assert len(found.text) == PART_CHARACTERS and found.cut
+    assert found.following == "repo://payments/table.py#L2-L2" and not read(world, found.following).cut
+
+
 def test_a_file_of_code_keeps_its_empty_lines(world: CodeWorld) -> None:
     assert read(world, "repo://payments/src/login.py").text == LOGIN.removesuffix("\n")
     some = read(world, "repo://payments/src/login.py#L10-L14")
