@@ -356,7 +356,7 @@ def _shown(
         spot = None if lines is None else lines.spot(item.first, item.last, CONTEXT)
         if lines is None or spot is None:
             continue
-        spans = item.spans
+        spans: tuple[tuple[int, int], ...] | None = item.spans
         if item.first in lines.parted and not pattern.spans_lines:
             spans = _spans_of_line(spot.text, pattern, deadline)
             if spans == ():  # it begins or ends a piece, and not the line
