@@ -64,14 +64,27 @@ def code_generate(
 
 
 def collections_meant(client: httpx.Client, names: list[str]) -> list[str]:
-    """The collections of code behind names: that of a repository stands for the collection it lies in, which is read whole."""
-    from api.cli.connection import checked
+    """The collections of code behind names: that of a repository stands for the collection it lies in, which is read whole.
 
-    known = {item["name"]: item["collection"] for item in checked(client.get("/api/v1/repositories"))["repositories"]}
+    Raises:
+        CommandFailed: repositories of one name lie in several collections.
+    """
+    from api.cli.connection import CommandFailed, checked
+    from api.cli.texts import text
+
+    known: dict[str, set[str]] = {}
+    for item in checked(client.get("/api/v1/repositories"))["repositories"]:
+        known.setdefault(item["name"], set()).add(item["collection"])
     if not known.keys() & set(names):
         return names
     collections = {item["name"] for item in checked(client.get("/api/v1/collections"))["collections"]}
-    return list(dict.fromkeys(name if name in collections else known.get(name, name) for name in names))
+    meant: dict[str, None] = {}
+    for name in names:
+        places = {name} if name in collections else known.get(name, {name})
+        if len(places) > 1:
+            raise CommandFailed(text("code_several").format(name=name, collections=", ".join(sorted(places))))
+        meant |= dict.fromkeys(places)
+    return list(meant)
 
 
 @code_app.command("list")

@@ -247,6 +247,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "이 이름의 저장소가 여럿입니다. --collection을 쓰세요.",
         "several repositories have this name; say --collection.",
     ),
+    "code_several": (
+        "{name}: 이 이름의 저장소가 여러 컬렉션에 있습니다. 컬렉션 이름을 적으세요: {collections}",
+        "{name}: there are repositories of this name in several collections. Give one of these instead: {collections}",
+    ),
     "code_deleted": ("생성 작업을 지웠습니다.", "The generation is deleted."),
     "code_saved": ("저장한 곳", "Saved in"),
     "code_exists": ("이미 있습니다. 덮어쓰려면 --force를 주세요.", "exists already. To write over it, give --force."),

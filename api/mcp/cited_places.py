@@ -21,7 +21,7 @@ from rag.retrieval.opening import PART_CHARACTERS
 from rag.store import repository
 
 _PLACE = re.compile(
-    r"(?P<name>[^/@\n]+)(?:/(?P<path>[^\n]+?):(?P<first>\d{1,8})(?:-(?P<last>\d{1,8}))?)?@(?P<commit>[0-9a-f]{7,40})"
+    r"(?P<name>[^/\n]+)(?:/(?P<path>[^/\n][^\n]*?):(?P<first>\d{1,8})(?:-(?P<last>\d{1,8}))?)?@(?P<commit>[0-9a-f]{7,40})"
 )
 
 
@@ -87,7 +87,8 @@ class PlaceOpener:
         metadata = self._metadata(found, anchor) | ({"next": f"{key}:{line_span(left)}{end}"} if left else {})
         address = f"{self._address(identity)}/files/{quote(found.path)}?commit={found.state.commit}"
         url = f"{address}&first={anchor.first}&last={anchor.last}"
-        text = "\n".join(shown)[:PART_CHARACTERS]
+        text, cut = _cut("\n".join(shown))
+        metadata |= cut
         return FetchedOut(id=spot, title=spot, text=text, url=url, metadata=metadata), [found.document.document_id]
 
     def _metadata(self, found: FileLines, anchor: LineAnchor) -> dict[str, object]:
@@ -103,13 +104,18 @@ class PlaceOpener:
         commit = told.commit
         name = f"{told.repository}@{commit.hash[:12]}"
         paths = [f"{told.repository}/{path}" for path in told.paths]
-        text = "\n".join((commit.message, "", *paths))[:PART_CHARACTERS]
+        text, cut = _cut("\n".join((commit.message, "", *paths)))
         url = f"{self._address(identity)}/commits/{commit.hash}"
-        metadata = {"commit": commit.hash, "author": commit.author, "date": commit.when.isoformat()}
+        metadata = {"commit": commit.hash, "author": commit.author, "date": commit.when.isoformat(), **cut}
         return FetchedOut(id=name, title=name, text=text, url=url, metadata=metadata)
 
     def _address(self, identity: UUID) -> str:
         return f"{self.base_url}/api/v1/repositories/{identity}"
+
+
+def _cut(text: str) -> tuple[str, dict[str, object]]:
+    """What one part holds of a text, and whether that is not all."""
+    return text[:PART_CHARACTERS], {"cut": True} if len(text) > PART_CHARACTERS else {}
 
 
 def _fitting(lines: Sequence[str]) -> Sequence[str]:

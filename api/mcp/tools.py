@@ -247,6 +247,7 @@ def _metadata(found: Opened, language: UiLanguage) -> dict[str, object]:
         "part": found.part if found.parts > 1 else 0,
         "parts": found.parts if found.parts > 1 else 0,
         "next": found.following,
+        "cut": found.cut,
     }
     return {name: value for name, value in known.items() if value}
 

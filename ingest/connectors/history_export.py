@@ -32,6 +32,8 @@ _COMMENTS = ("comments", "issue_comments")
 _MAX_LINE = 32 << 20
 _MAX_FILE = 512 << 20
 _DEEPEST = 6
+_UPLOADS = "uploads"
+"""Where GitLab's export has what people attached."""
 _ENDINGS = (".tar.gz", ".tgz")
 
 
@@ -42,11 +44,13 @@ class _Read:
     Attributes:
         talks: by the path of their file.
         comments: of lists beside the issues, by the number of the issue or request that their address ends with.
+        unknown: names of files that hold something, and no issue or request.
     """
 
     name: str
     talks: dict[PurePath, list[Talk]] = field(default_factory=dict)
     comments: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
 
     def take(self, path: PurePath, size: int, content: IO[bytes]) -> None:
         """Read one file; `path` is the one inside the export."""
@@ -64,15 +68,11 @@ class _Read:
                 self.comments.setdefault(int(number), []).append(data)
 
     def _take(self, path: PurePath, read: Iterator[Talk | None]) -> None:
-        """Keep the issues and requests of a file; what has no number is none.
-
-        Raises:
-            RepositoryNotRead: it holds something, and none of it is an issue or request.
-        """
+        """Keep the issues and requests of a file; what has no number is none."""
         given = list(read)
         self.talks[path] = [talk for talk in given if talk is not None]
         if given and not self.talks[path]:
-            raise RepositoryNotRead.because("export_unknown", name=self.name, file=path.name)
+            self.unknown.append(path.name)
 
 
 def exported_talks(place: Path, name: str, *, confidential: bool, bounds: Bounds) -> Iterator[Talk]:
@@ -82,7 +82,8 @@ def exported_talks(place: Path, name: str, *, confidential: bool, bounds: Bounds
         place: a folder or an archive inside the roots of the settings, by its real path.
 
     Raises:
-        RepositoryNotRead: there is no export, or a file of it is not what its name says, or an archive is more than `bounds`.
+        RepositoryNotRead: there is no export, or a file of it can't be read, or what it holds is no issue or request anywhere, or
+            an archive is more than `bounds`.
     """
     read = _Read(name)
     if place.is_dir():
@@ -96,6 +97,8 @@ def exported_talks(place: Path, name: str, *, confidential: bool, bounds: Bounds
         raise RepositoryNotRead.because("archive_kind" if place.exists() else "export_empty", name=name)
     if not read.talks and not read.comments:
         raise RepositoryNotRead.because("export_empty", name=name)
+    if read.unknown and not any(read.talks.values()):
+        raise RepositoryNotRead.because("export_unknown", name=name, file=read.unknown[0])
     comments: dict[int, tuple[Comment, ...]] = {n: github_comments(items) for n, items in read.comments.items()}
     found: dict[str, Talk] = {}
     for path in sorted(read.talks):
@@ -121,8 +124,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_known(path: PurePath) -> bool:
-    """Whether a file of an export is read, by its path inside."""
-    if len(path.parts) > _DEEPEST + 1:
+    """Whether a file of an export is read, by its path inside. What people attached may be called anything."""
+    if len(path.parts) > _DEEPEST + 1 or _UPLOADS in path.parts[:-1]:
         return False
     return path.name in _LINES or (path.suffix == ".json" and _list_name(path) in (*_LISTS, *_COMMENTS))
 

@@ -25,6 +25,9 @@ from rag.settings_repositories import RepositorySettings
 
 _REF = "refs/history/documents"
 _STATE = "state.json"
+_FORM = 2
+"""Of the documents (`history_items`): one more makes those on record anew, which a server that tells only what changed does not.
+2 has the title as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def refresh(
         SeogoError: see `repository_history`; what was kept stays as it was.
     """
     before = kept_history(mirror) or KeptHistory()
-    source = options.history.model_dump(mode="json", exclude={"commits"})
+    source = {**options.history.model_dump(mode="json", exclude={"commits"}), "form": _FORM}
     same = before.state.get("source") == source
     old = {entry.path: entry for entry in before.files if same and not entry.path.startswith(COMMITS)}
     crawl = _crawl(before.state) if same else Crawl()

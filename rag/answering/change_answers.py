@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 from uuid import UUID
 
@@ -259,10 +260,16 @@ def _touches(one: _Told, piece: Piece) -> bool:
 
 
 def _by_size(pieces: Sequence[Piece]) -> list[tuple[Piece, float]]:
-    """The places by how much of their file changed: what comes first of a question about all that changed."""
-    most = max((item.file.change.added + item.file.change.removed for item in pieces), default=1)
-    rows = [(item, (item.file.change.added + item.file.change.removed) / max(1, most)) for item in pieces]
-    return sorted(rows, key=lambda row: (-row[1], row[0].file.change.path, row[0].after.first if row[0].after else 0))
+    """The places by how much of their file changed: what comes first of a question about all that changed. Files that were only
+    moved come last, with no more than the least of the others."""
+
+    def order(piece: Piece) -> tuple[tuple[bool, int], str, int]:
+        return piece.file.weight, piece.file.change.path, piece.after.first if piece.after else 0
+
+    ranked = sorted(pieces, key=order)
+    sizes = [item.file.change.added + item.file.change.removed for item in ranked]
+    most = max(1, *sizes[:1])
+    return [(item, size / most) for item, size in zip(ranked, accumulate(sizes, min), strict=True)]
 
 
 def _drafted(

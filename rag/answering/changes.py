@@ -51,10 +51,20 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A file that differs, and the document that it is, or was."""
+    """A file that differs, and the document that it is, or was.
+
+    Attributes:
+        moved: whether it is told as new, and came from where the reader may be told of nothing. Not for the reader.
+    """
 
     change: FileChange
     document: PathDocument
+    moved: bool = False
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """Less is more of a change: the lines of a file that only lies elsewhere now are all new, and nobody wrote them."""
+        return self.moved, -self.change.added - self.change.removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +190,13 @@ class History:
             named = {path for path in documents if opened.view.name(path) == path}
             new = _new_to_all(session, permit, opened, changes, named)
         told = [item for item in changes if all(p in named for p in _paths(item))]
-        told += comparing.as_added(opened.mirror, first.commit, last.commit, new, counted=MOST_FILES)
+        added = comparing.as_added(opened.mirror, first.commit, last.commit, new, counted=MOST_FILES)
+        told += [
+            item for item in added if _within(item, inside)
+        ]  # `changes` were looked at by where they came from, too
         told.sort(key=lambda item: item.path)
-        files = [ChangedFile(item, documents[item.path]) for item in told[:MOST_FILES]]
+        moved = {item.path for item in new}
+        files = [ChangedFile(item, documents[item.path], item.path in moved) for item in told[:MOST_FILES]]
         files = self._with_patches(opened, first, last, files, patches)
         commits = self._commits(permit, opened, first, last, [p for item in files for p in _paths(item.change)])
         return Comparison(
@@ -298,14 +312,14 @@ class History:
         self, opened: _Opened, first: State, last: State, files: Sequence[ChangedFile], most: int
     ) -> list[ChangedFile]:
         """The files with their patches as the principal may see them, from the most changed on until there are enough."""
-        by_size = sorted((item.change for item in files), key=lambda item: (-item.added - item.removed, item.path))
+        by_size = [item.change for item in sorted(files, key=lambda item: (item.weight, item.change.path))]
         read = comparing.patches(opened.mirror, first.commit, last.commit, by_size[:most], most=_PATCH)
         left, shown = _PATCHES, dict[str, FileChange]()
         for change in read:
             text = opened.view.text(change.patch) if len(change.patch) <= left else None
             left -= len(text or "")
             shown[change.path] = change.with_patch(text or "", cut=change.cut or text is None)
-        return [ChangedFile(shown.get(item.change.path, item.change), item.document) for item in files]
+        return [ChangedFile(shown.get(item.change.path, item.change), item.document, item.moved) for item in files]
 
     def _commits(
         self, permit: Permit, opened: _Opened, first: State, last: State, paths: Sequence[str]

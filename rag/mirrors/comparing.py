@@ -116,27 +116,34 @@ def as_added(
 
 def patches(mirror: Mirror, before: str, after: str, changes: Sequence[FileChange], *, most: int) -> list[FileChange]:
     """The given changes with their patches, each cut after `most` characters, in their order; a command for a hundred files."""
-    found: list[FileChange] = []
-    for start in range(0, len(changes), _TOGETHER):
-        group = changes[start : start + _TOGETHER]
-        try:
-            texts = dict(_split(mirror, before, after, group))
-        except RepositoryNotRead:  # more than one command may print: each by itself
-            found += mirror.patches(before, after, group, most=most)
-            continue
-        for change in group:
-            text = texts.get(change.path)
-            if text is None:
-                found += mirror.patches(before, after, [change], most=most)
-            else:
-                found.append(change.with_patch(text[:most], cut=len(text) > most))
-    return found
+    found: dict[str, FileChange] = {}
+    moved, others = [item for item in changes if item.before], [item for item in changes if not item.before]
+    for kind in (moved, others):  # git would pair what is told as new with another file that is gone
+        for start in range(0, len(kind), _TOGETHER):
+            group = kind[start : start + _TOGETHER]
+            found |= {item.path: item for item in _together(mirror, before, after, group, most)}
+    return [found[item.path] for item in changes]
+
+
+def _together(mirror: Mirror, before: str, after: str, group: Sequence[FileChange], most: int) -> Iterator[FileChange]:
+    """A group with its patches: all of them were moved, or none."""
+    try:
+        texts = dict(_split(mirror, before, after, group))
+    except RepositoryNotRead:  # more than one command may print: each by itself
+        texts = {}
+    for change in group:
+        text = texts.get(change.path)
+        if text is None:
+            yield from mirror.patches(before, after, [change], most=most)
+        else:
+            yield change.with_patch(text[:most], cut=len(text) > most)
 
 
 def _split(mirror: Mirror, before: str, after: str, group: Sequence[FileChange]) -> Iterator[tuple[str, str]]:
     """Path and patch of each of the files that a diff is of, where git spells the path as it is."""
     paths = [path for change in group for path in (change.before, change.path) if path]
-    flags = ("--no-ext-diff", "--no-textconv", "-r", "-M", "-p", "-U3", before, after, "--", *paths)
+    renames = "-M" if group[0].before else "--no-renames"
+    flags = ("--no-ext-diff", "--no-textconv", "-r", renames, "-p", "-U3", before, after, "--", *paths)
     out = git.run(mirror.folder, "--literal-pathspecs", "diff-tree", *flags, name=mirror.name, timeout_s=300)
     for part in re.split(rb"^diff --git ", out, flags=re.MULTILINE)[1:]:
         head, mark, rest = "\n".join(text_of(line) for line in part.split(b"\n")).partition("\n@@ ")

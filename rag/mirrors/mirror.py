@@ -166,11 +166,10 @@ class Mirror:
         """The given changes with their patches, each cut after `most` characters."""
         for change in changes:
             paths = [change.before, change.path] if change.before else [change.path]
-            flags = ("--no-ext-diff", "--no-textconv", "-M", "-p", f"-U{context}", _hash(before), _hash(after), "--")
+            renames = "-M" if change.before else "--no-renames"
+            flags = ("--no-ext-diff", "--no-textconv", renames, "-p", f"-U{context}", _hash(before), _hash(after), "--")
             out = git.run(self.folder, "--literal-pathspecs", "diff-tree", "-r", *flags, *paths, name=self.name)
-            text = out.decode("utf-8", "replace")
-            start = text.find("\n@@ ")
-            patch = text[start + 1 :] if start >= 0 else ""
+            patch = _hunks(out, moved=bool(change.before))
             counts = (change.added, change.removed)
             yield FileChange(change.path, change.status, *counts, change.before, patch[:most], len(patch) > most)
 
@@ -231,6 +230,16 @@ def _numstat(out: bytes) -> dict[str, tuple[int, int]]:
             path = next(fields)
         found[path] = (_count(added), _count(removed))
     return found
+
+
+def _hunks(out: bytes, *, moved: bool) -> str:
+    """The hunks of one file. Where a folder took its place, the files in there are of the same diff, and nobody asked for them:
+    git gives the file itself first, and of one that was moved it says so."""
+    for part in re.split(rb"^diff --git ", out, flags=re.MULTILINE)[1:]:
+        head, mark, rest = part.partition(b"\n@@ ")
+        if not moved or b"\nrename from " in head:
+            return f"@@ {rest.decode('utf-8', 'replace')}" if mark else ""
+    return ""
 
 
 def _count(text: str) -> int:

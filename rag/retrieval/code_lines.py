@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import chain
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -27,15 +30,51 @@ _HEAD = 60
 _ALIKE = 8
 
 Span = tuple[int, int]
+V = TypeVar("V")
+
+
+class ByNumber(Mapping[int, V]):
+    """What each line of a file has, by its number, in their order. The empty lines between two chunks, of which a file may have
+    any number, are kept as ranges."""
+
+    def __init__(self, written: Mapping[int, V], empty: Sequence[tuple[range, V]]) -> None:
+        """`empty`: ranges that hold something, in order; none of their lines is written."""
+        self._written = written
+        self._empty = empty
+        self._ends = [numbers.stop for numbers, _ in empty]
+
+    def __getitem__(self, number: int) -> V:
+        if number in self._written:
+            return self._written[number]
+        at = bisect_right(self._ends, number)
+        if at < len(self._empty) and number in self._empty[at][0]:
+            return self._empty[at][1]
+        raise KeyError(number)
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(numbers for numbers, _ in self.blocks())
+
+    def __len__(self) -> int:
+        return len(self._written) + sum(len(numbers) for numbers, _ in self._empty)
+
+    def blocks(self) -> Iterator[tuple[range, V]]:
+        """Lines that have the same, in order: one that is written, or all that are empty between two of them."""
+        written = ((range(number, number + 1), self._written[number]) for number in sorted(self._written))
+        return merge(written, self._empty, key=lambda block: block[0].start)
 
 
 @dataclass(frozen=True, slots=True)
 class FileLines:
-    """What was read of one version: its lines by number, and the chunk of each."""
+    """What was read of one version: its lines by number, and the chunk of each.
+
+    Attributes:
+        parted: those of its lines that are several chunks.
+    """
 
     source: Source
-    lines: Mapping[int, str]
-    chunks: Mapping[int, UUID]
+    lines: ByNumber[str]
+    chunks: ByNumber[UUID]
+    parted: frozenset[int] = frozenset()
 
     def spot(self, first: int, last: int, around: int = 0) -> Spot | None:
         """These lines; None when one of them was not read."""
@@ -179,17 +218,22 @@ def _by_version(chunks: Iterable[LocatedChunk]) -> dict[UUID, FileLines]:
     for version_id, items in by_version.items():
         lines: dict[int, str] = {}
         homes: dict[int, UUID] = {}
+        empty: list[tuple[range, UUID]] = []
+        parted: set[int] = set()
         before: Chunk | None = None
         for item in sorted(items, key=lambda item: item.chunk.ordinal):
             numbered = lines_of(item)
-            for number in _empty_before(item.chunk, before):
-                lines[number], homes[number] = "", item.chunk.id if before is None else before.id
+            if between := _empty_before(item.chunk, before):
+                empty.append((between, item.chunk.id if before is None else before.id))
             for number, text in numbered:
-                lines[number] = lines.get(number, "") + text  # a line that is longer than a chunk may be is several
+                if number in lines:  # one that is longer than a chunk may be is several
+                    parted.add(number)
+                lines[number] = lines.get(number, "") + text
                 homes.setdefault(number, item.chunk.id)
             before = item.chunk
         if lines:
-            found[version_id] = FileLines(items[0].source, lines, homes)
+            texts = ByNumber(lines, [(numbers, "") for numbers, _ in empty])
+            found[version_id] = FileLines(items[0].source, texts, ByNumber(homes, empty), frozenset(parted))
     return found
 
 

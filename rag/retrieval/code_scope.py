@@ -25,9 +25,19 @@ _SPELLINGS = {
     "csharp": "c#", "c-sharp": "c#", "cplusplus": "c++", "golang": "go", "objc": "objective-c", "dockerfile": "dockerfile",
     "makefile": "make", "make": "make", "cmake": "cmake", "node": "javascript", "nodejs": "javascript",
     "javascriptreact": "javascript", "typescriptreact": "typescript", "shellscript": "shell", "plsql": "sql", "hcl": "terraform",
+    "pl/sql": "sql", "tsql": "sql", "t-sql": "sql", "postgresql": "sql", "postgres": "sql", "pgsql": "sql", "plpgsql": "sql",
+    "mysql": "sql", "mariadb": "sql", "sqlite": "sql", "react": "javascript",
 }  # fmt: skip
 """Other names of languages, those of editors among them; their own names and their suffixes are known anyway."""
 _LANGUAGES = frozenset({*LANGUAGE_NAMES.values(), *_SPELLINGS.values()})
+_TEXTS = frozenset(
+    {
+        "markdown", "md", "mdx", "text", "txt", "plaintext", "plain", "restructuredtext", "rst", "asciidoc", "adoc",
+        "latex", "tex", "csv", "tsv", "ini", "properties", "log", "diff",
+    }
+)  # fmt: skip
+"""Formats in which there is no code: clients that fill in the language of the open file by themselves ask for them, and find
+nothing."""
 _MOST_FILES = 100_000
 """Keys that are looked at for a filter: some tenths of a second."""
 
@@ -140,7 +150,7 @@ def _language_meant(asked: str) -> str:
     name = asked.strip().lower().removeprefix(".")
     if not name:
         return ""
-    meant = name if name in _LANGUAGES else _SPELLINGS.get(name) or LANGUAGE_NAMES.get(name)
+    meant = name if name in _LANGUAGES | _TEXTS else _SPELLINGS.get(name) or LANGUAGE_NAMES.get(name)
     if meant is None:
         known = ", ".join(sorted(_LANGUAGES))
         raise InvalidRequest(

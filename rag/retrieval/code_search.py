@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -34,6 +35,8 @@ _FILES = 500
 """Files that the database looks through at once, between two looks at the clock."""
 _CHUNKS = 200
 """Pieces that are in memory at once."""
+_MOST_SPANS = 1000
+"""Matches in one line that are told of, where that is longer than a piece."""
 _WHOLE_FILES = 20
 """Files that are in memory at once, where a match may go over several pieces."""
 _HANGUL = re.compile("[가-힣]{2,}")
@@ -192,7 +195,7 @@ class CodeSearcher:
                 files = [row for row in files if row.version_id in inside]
             found, partial = _looked_through(session, within.permit, files, pattern, inside, limit + 1, deadline)
             # Inside of the block: a closed session that is asked again would hold a connection that nobody gives back.
-            matches = tuple(_shown(session, within.permit, found[:limit]))
+            matches = tuple(_shown(session, within.permit, found[:limit], pattern, deadline))
         return CodeMatches("regex", matches, len(found) > limit, partial)
 
 
@@ -252,10 +255,10 @@ def _line_by_line(
     """Matches inside of lines: pieces are whole lines, so each is looked at alone."""
     deadline.look()
     ids = _holding(session, files, pattern)
+    seen: set[tuple[UUID, int]] = set()
     for start in range(0, len(ids), _CHUNKS):
         group = [chunk_id for chunk_id, _ in ids[start : start + _CHUNKS]]
         read = read_masked(session, permit, group)
-        seen: set[tuple[UUID, int]] = set()
         for chunk_id in group:
             deadline.look()
             if chunk_id in read:
@@ -325,16 +328,22 @@ class _Run(NamedTuple):
 
 def _runs(version_id: UUID, lines: FileLines) -> Iterator[_Run]:
     """The runs of lines without a gap."""
-    numbers = sorted(lines.lines)
-    begin = 0
-    for place in range(1, len(numbers) + 1):
-        if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:
-            run = numbers[begin:place]
-            yield _Run(version_id, run[0], "\n".join(lines.lines[number] for number in run))
-            begin = place
+    first, after, texts = 0, 0, list[str]()
+    for numbers, text in lines.lines.blocks():
+        if texts and numbers.start != after:
+            yield _Run(version_id, first, "\n".join(texts))
+            texts = []
+        if not texts:
+            first = numbers.start
+        texts.append("\n".join([text] * len(numbers)))
+        after = numbers.stop
+    if texts:
+        yield _Run(version_id, first, "\n".join(texts))
 
 
-def _shown(session: Session, permit: Permit, found: Sequence[_Found]) -> Iterator[CodeMatch]:
+def _shown(
+    session: Session, permit: Permit, found: Sequence[_Found], pattern: LinearPattern, deadline: _Deadline
+) -> Iterator[CodeMatch]:
     """Matches with the lines around them, and the definitions that they stand in."""
     wanted: dict[UUID, list[tuple[int, int]]] = {}
     for item in found:
@@ -345,10 +354,29 @@ def _shown(session: Session, permit: Permit, found: Sequence[_Found]) -> Iterato
     for item in found:
         lines = read.get(item.version_id)
         spot = None if lines is None else lines.spot(item.first, item.last, CONTEXT)
-        if spot is not None:
-            around = _innermost(known.get(item.version_id, ()), item.first)
-            language = around.language if around else language_of(spot.source.source_key)
-            yield CodeMatch(spot, language, item.spans, said(around))
+        if lines is None or spot is None:
+            continue
+        spans: tuple[tuple[int, int], ...] | None = item.spans
+        if item.first in lines.parted and not pattern.spans_lines:
+            spans = _spans_of_line(spot.text, pattern, deadline)
+            if spans == ():  # it begins or ends a piece, and not the line
+                continue
+        around = _innermost(known.get(item.version_id, ()), item.first)
+        language = around.language if around else language_of(spot.source.source_key)
+        yield CodeMatch(spot, language, spans or (), said(around))
+
+
+def _spans_of_line(text: str, pattern: LinearPattern, deadline: _Deadline) -> tuple[tuple[int, int], ...] | None:
+    """The first matches in a line that is several pieces, which were looked at each by itself; None when the time is up."""
+    found = []
+    try:
+        deadline.look()
+        for span in islice(pattern.spans(text), _MOST_SPANS):
+            found.append(span)
+            deadline.look()
+    except _TimeIsUp:
+        return tuple(found) or None
+    return tuple(found)
 
 
 def _innermost(rows: Sequence[SymbolRow], line: int) -> SymbolRow | None:

@@ -29,6 +29,7 @@ PART_CHARACTERS = 40_000
 DOC, REPO = "doc://", "repo://"
 """What the name of a document, and of a file in a repository, begins with."""
 _NEIGHBOURS = 2
+_EMPTY_TOGETHER = 100
 _LINES = re.compile(r"L(\d{1,9})(?:-L?(\d{1,9}))?")
 _PART = re.compile(r"(.+?)(?:\?part=([1-9]\d{0,5}))?", re.DOTALL)
 
@@ -44,6 +45,7 @@ class Opened:
         part, parts: which of how many, counted from 1.
         following: the name by which the next part is opened; empty at the end.
         provision: of a passage that is one of a statute or rule.
+        cut: whether a line is longer than a part may be, and the rest of it is left out.
     """
 
     source: Source
@@ -54,6 +56,7 @@ class Opened:
     parts: int = 1
     following: str = ""
     provision: str = ""
+    cut: bool = False
 
 
 def opened(session: Session, permit: Permit, name: str) -> Opened:
@@ -145,7 +148,7 @@ def _joined(chunks: Sequence[Chunk], source: Source) -> str:
     placed = _placed(chunks) if source.collection_kind is CollectionKind.CODE and not headed else None
     if placed is None or not _ascending(placed):
         return "\n\n".join(_with_headings(chunks, source.title))
-    return "\n".join(line.text for line in _with_empty_lines(placed))
+    return "\n".join(line.text for line in _with_empty_lines(placed, placed[0].first if placed else 0))
 
 
 def _with_headings(chunks: Sequence[Chunk], title: str) -> Iterator[str]:
@@ -195,11 +198,13 @@ def _ascending(placed: Sequence[_Line]) -> bool:
     return single and all(one.last < other.first for one, other in pairwise(placed))
 
 
-def _with_empty_lines(placed: Sequence[_Line]) -> Iterator[_Line]:
-    """Lines that follow each other, with those between, which no chunk has because they are empty."""
-    after = placed[0].first if placed else 0
+def _with_empty_lines(placed: Sequence[_Line], after: int) -> Iterator[_Line]:
+    """Lines that follow each other, with those between and from `after` on, which no chunk has because they are empty: many
+    of them together."""
     for line in placed:
-        yield from (_Line(number, number, "") for number in range(after, line.first))
+        for first in range(after, line.first, _EMPTY_TOGETHER):
+            last = min(first + _EMPTY_TOGETHER, line.first) - 1
+            yield _Line(first, last, "\n" * (last - first))
         yield line
         after = line.last + 1
 
@@ -223,12 +228,18 @@ def _file(session: Session, permit: Permit, name: str) -> Opened:
     inside = [line for line in placed if line.first <= last and first <= line.last]
     if not inside:
         raise NotFound
-    lines = list(_with_empty_lines(inside)) if _ascending(inside) else _without_ends(inside)
+    if _ascending(inside):
+        before = [line for line in placed[:1] if line.first < first <= inside[0].first]
+        lines: Sequence[_Line] = list(_with_empty_lines(inside, first if before else inside[0].first))
+    else:
+        lines = _without_ends(inside)
     shown = _fitting(lines)
     until = shown[-1].last
     following = f"{REPO}{path}#L{lines[len(shown)].first}-L{inside[-1].last}" if len(shown) < len(lines) else ""
-    text = "\n".join(line.text for line in shown)[:PART_CHARACTERS]
-    return Opened(whole.source, text, LineAnchor(shown[0].first, until), following=following)
+    text = "\n".join(line.text for line in shown)
+    cut = len(text) > PART_CHARACTERS
+    anchor = LineAnchor(shown[0].first, until)
+    return Opened(whole.source, text[:PART_CHARACTERS], anchor, following=following, cut=cut)
 
 
 def _without_ends(lines: Sequence[_Line]) -> Sequence[_Line]:

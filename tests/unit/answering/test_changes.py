@@ -430,3 +430,75 @@ def test_any_number_of_files_can_have_moved(tmp_path: Path) -> None:
     told = comparing.as_added(tree.mirror(), before, after, moved, counted=200)
     assert len(told) == len(names) and {item.status for item in told} == {"added"}
     assert [item.added for item in told[:201]] == [1] * 200 + [0]
+
+
+def _text(name: str) -> str:
+    return "".join(f"{name}_{n} = {n}\n" if n < 2 else f"LINE_{n} = {n}\n" for n in range(13))
+
+
+def test_a_file_told_as_new_is_compared_with_no_other(tmp_path: Path) -> None:
+    tree = GitTree(tmp_path / "moved.git")
+    before = tree.commit({"closed/x.py": _text("X"), "gone.py": _text("GONE"), "lib": _text("LIB")})
+    after = tree.commit(
+        {"closed/x.py": None, "gone.py": None, "lib": None, "open/x.py": _text("X"), "lib/a.py": _text("A")}
+    )
+    told = [FileChange("open/x.py", "added", 13, 0), FileChange("gone.py", "deleted", 0, 13)]
+    told += [FileChange("lib", "deleted", 0, 13)]
+    mirror = tree.mirror()
+    for read in (comparing.patches(mirror, before, after, told, most=5000), mirror.patches(before, after, told)):
+        new, gone, folder = read
+        assert new.patch.startswith("@@ -0,0 +1,13 @@\n+X_0 = 0\n") and "GONE" not in new.patch
+        assert gone.patch.startswith("@@ -1,13 +0,0 @@\n-GONE_0 = 0\n") and "X_" not in gone.patch
+        assert folder.patch.startswith("@@ -1,13 +0,0 @@\n-LIB_0 = 0\n") and "A_0" not in folder.patch
+
+
+def test_a_moved_file_has_its_own_patch(tmp_path: Path) -> None:
+    tree = GitTree(tmp_path / "moved.git")
+    before = tree.commit({"lib": _text("LIB")})
+    after = tree.commit(
+        {"lib": None, "lib/a.py": "PASSWORD = 1\n", "zoo.py": _text("LIB").replace("_12 = 12", "_12 = 0")}
+    )
+    [change] = [item for item in tree.mirror().changes(before, after) if item.before]
+    for read in (
+        comparing.patches(tree.mirror(), before, after, [change], most=5000),
+        tree.mirror().patches(before, after, [change]),
+    ):
+        [found] = read
+        assert "+LINE_12 = 0\n" in found.patch and "PASSWORD" not in found.patch
+
+
+@pytest.fixture
+def reorganised(tmp_path: Path) -> Iterator[World]:
+    """A file that came from where there never was a document, beside one that was edited."""
+    shelf = empty_shelf(migrated(f"sqlite:///{tmp_path / 'store.sqlite'}"))
+    source = tmp_path / "payments"
+    source.mkdir()
+    git(source, "init", "-q", "-b", "main")
+    commit(source, {"closed/x.py": _text("X"), "src/rate.py": "RATE = 3\n"}, "처음", tag="v1.4")
+    moved = {"closed/x.py": None, "open/x.py": _text("X"), "src/rate.py": "RATE = 4\n"}
+    commit(source, moved, "옮기고 고친다", tag="v1.5")
+    collection = shelf.collection("코드", kind="code")
+    history = History(shelf.database, tmp_path / "mirrors")
+    repository, documents = indexed(shelf, collection, history.mirrors, source)
+    yield World(shelf, history, source, collection, repository, documents)
+    shelf.database.close()
+
+
+def test_a_path_that_a_file_came_from_does_not_find_it(reorganised: World) -> None:
+    compare = reorganised.history.compare
+    for asked, told in (
+        ("closed", []),
+        ("closed/x.py", []),
+        ("open", ["open/x.py"]),
+        ("", ["open/x.py", "src/rate.py"]),
+    ):
+        found = compare(reorganised.permit, reorganised.repository, "1.4", "1.5", path=asked)
+        assert [item.change.path for item in found.files] == told, asked
+        assert all(item.change.status == "added" for item in found.files if item.change.path == "open/x.py")
+
+
+def test_what_was_edited_comes_before_what_was_moved(reorganised: World) -> None:
+    found = reorganised.history.compare(reorganised.permit, reorganised.repository, "1.4", "1.5", patches=1)
+    assert [item.change.path for item in found.files if item.change.patch] == ["src/rate.py"]
+    first, *_ = reorganised.answer("1.4와 1.5 사이에 무엇이 바뀌었나?").search.passages
+    assert first.source.source_key == "payments/src/rate.py"

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from ingest.connectors import history_store
 from ingest.connectors.history_api import Crawl, HistoryApi
 from ingest.connectors.history_commits import commit_documents, strictest
-from ingest.connectors.history_items import Talk
+from ingest.connectors.history_items import HistoryItem, Talk
 from ingest.connectors.repository_history import commit_items, talk_items
 from ingest.connectors.repository_options import HistoryOptions, RepositoryOptions
 from rag.domain.access import GivenRule, Label
@@ -555,3 +556,46 @@ def test_an_export_outside_the_roots_empty_or_broken(tmp_path: Path) -> None:
     (inside / "issues.json").write_text("{")
     with pytest.raises(RepositoryNotRead, match="not valid JSON"):
         exported(inside, {}, (inside,))
+
+
+@pytest.mark.parametrize("attached", ['{"eslint": [1, 2]}', "no JSON"])
+def test_what_people_attached_is_no_part_of_an_export(tmp_path: Path, attached: str) -> None:
+    upload = tmp_path / "uploads" / ("0a" * 16) / "issues.json"
+    upload.parent.mkdir(parents=True)
+    upload.write_text(attached)
+    (tmp_path / "issues.json").write_text(json.dumps([GITHUB_ISSUE]))
+    assert sorted(exported(tmp_path, {}, (tmp_path,))) == [".history/issues/7.md"]
+
+
+def test_a_file_that_holds_no_issue_does_not_hide_those_of_another(tmp_path: Path) -> None:
+    (tmp_path / "eslint").mkdir()
+    (tmp_path / "eslint" / "issues.json").write_text(json.dumps({"eslint": [1, 2]}))
+    (tmp_path / "issues.json").write_text(json.dumps([GITHUB_ISSUE]))
+    assert sorted(exported(tmp_path, {}, (tmp_path,))) == [".history/issues/7.md"]
+
+
+def test_documents_that_were_written_in_an_older_form_are_written_anew(tmp_path: Path, forge: Forge) -> None:
+    """What has not changed on its server since would stay as it is otherwise."""
+    gitlab(forge)
+    source = GitRepository.new(tmp_path / "a")
+    source.commit("처음", {"a.py": "x = 1\n"})
+    mirror = Mirror(source.folder / ".git", "payments")
+    allowed, credential = settings(tmp_path, forge)
+    remote = Remote(f"https://{forge.host}/결제/payments.git", credential, forge.ca_file)
+    options = RepositoryOptions.of({"history": {"api": "gitlab"}})
+    old = HistoryItem(".history/issues/12.md", "# 로그인 오류 (#12)\n", datetime(2026, 5, 3, tzinfo=UTC))
+    kept = {
+        "source": options.history.model_dump(mode="json", exclude={"commits"}),
+        "since": "2027-01-01T00:00:00+00:00",
+    }
+    history_store._write(mirror, {}, {old.path: old}, kept)
+
+    def text() -> str:
+        found = history_store.refresh(mirror, mirror.resolve(""), remote, options, allowed)
+        [blob] = [entry.blob for entry in found.files if entry.path == old.path]
+        return next(content for _, content in mirror.read([blob])).decode()
+
+    assert "Issue #12 · 로그인 오류" in text()
+    asked = len(forge.asked)
+    text()
+    assert all("updated_after" in query for _, query, _ in forge.asked[asked:]), "from then on, what changed alone"

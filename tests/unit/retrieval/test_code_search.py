@@ -4,16 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
+from uuid import uuid5
 
 import pytest
 
 from rag.domain.access import AccessRule, Label
+from rag.domain.anchor import LineAnchor
+from rag.domain.code import CodeContext
 from rag.domain.code_places import CodeMatches, CodeScope
+from rag.domain.document import Chunk, ElementKind
 from rag.domain.errors import InvalidRequest, PatternRefused
+from rag.domain.language import Language
 from rag.retrieval import code_scope
+from rag.retrieval.code_scope import scoped
 from rag.retrieval.code_search import CodeSearcher
 from rag.retrieval.reranking import SecondLook
 from rag.settings import RetrievalSettings
+from rag.store import chunk as chunks_table
 from rag.store.collection import Collection
 from rag.store.session import Database
 from tests.support.code_samples import PAYMENTS
@@ -101,6 +108,27 @@ def test_of_lines_with_the_same_words_the_one_that_defines_the_name_is_shown(wor
 def test_a_language_is_known_by_its_names_and_suffixes(world: CodeWorld, spelling: str) -> None:
     assert world.searcher.search(world.permit(), "charge", scope=CodeScope(language=spelling)).matches
     assert not world.searcher.search(world.permit(), "charge", scope=CodeScope(language="golang")).matches
+
+
+@pytest.mark.parametrize(
+    ("spelling", "language"),
+    [
+        *((name, "sql") for name in ("postgresql", "pgsql", "tsql", "T-SQL", "pl/sql", "mysql")),
+        ("react", "javascript"),
+    ],
+)
+def test_dialects_and_libraries_are_names_of_languages(world: CodeWorld, spelling: str, language: str) -> None:
+    with world.database.read() as session:
+        assert scoped(session, world.permit(), CodeScope(language=spelling)).language == language
+
+
+@pytest.mark.parametrize("spelling", ["markdown", "md", "text", "plaintext", "rst", "csv"])
+def test_there_is_no_code_in_a_format_of_texts(world: CodeWorld, spelling: str) -> None:
+    """Clients fill in the language by themselves."""
+    scope = CodeScope(language=spelling)
+    assert not world.searcher.search(world.permit(), "charge", scope=scope).matches
+    assert not world.searcher.search(world.permit(), "charge", regex=True, scope=scope).matches
+    assert not world.searcher.search(world.permit(), "", symbol="charge", scope=scope).matches
 
 
 def test_a_language_that_none_is_called_is_refused_with_those_that_are(world: CodeWorld) -> None:
@@ -191,6 +219,31 @@ def test_what_can_not_be_searched_is_refused(world: CodeWorld) -> None:
         world.searcher.search(world.permit(), "a", regex=True, scope=CodeScope(path="[z-a]*"))
     with pytest.raises(InvalidRequest):
         world.searcher.search(world.permit(), "  ")
+
+
+def put_line(world: CodeWorld, path: str, parts: Sequence[str]) -> None:
+    """One line that is several chunks, in place of a file's own."""
+    version = world.versions[f"payments/{path}"]
+    with world.database.write() as session:
+        chunks = [
+            Chunk(
+                uuid5(version, f"part {n}"), n, text, LineAnchor(1, 1), (f"payments/{path}",), Language.KOREAN,
+                ElementKind.TEXT, code=CodeContext("python"),
+            )
+            for n, text in enumerate(parts)
+        ]  # fmt: skip
+        chunks_table.replace_chunks(session, version, chunks)
+
+
+def test_offsets_are_those_of_the_line_where_that_is_several_pieces(world: CodeWorld) -> None:
+    put_line(world, "src/payments/limits.py", ["ROWS = ('a', ", "'needle', ", "'z', 'needle')"])
+    [match] = world.searcher.search(world.permit(), "needle", regex=True).matches
+    assert match.spot.text == "ROWS = ('a', 'needle', 'z', 'needle')"
+    assert [match.spot.text[start:end] for start, end in match.spans] == ["needle", "needle"]
+    assert not world.searcher.search(world.permit(), "^'needle", regex=True).matches, "it does not begin the line"
+    put_line(world, "src/payments/limits.py", ["ROWS = ('a', ", *["'needle', "] * 2000])
+    [match] = world.searcher.search(world.permit(), "needle", regex=True).matches
+    assert 100 <= len(match.spans) <= 1000 and match.spans[0] == (14, 20)
 
 
 def test_the_time_is_up(world: CodeWorld) -> None:

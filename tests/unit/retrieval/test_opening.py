@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from uuid import uuid5
 
 import pytest
@@ -10,6 +11,7 @@ from rag.domain.anchor import LineAnchor
 from rag.domain.code import CodeContext
 from rag.domain.document import Chunk, ElementKind
 from rag.domain.language import Language
+from rag.retrieval.code_lines import read_files, read_lines
 from rag.retrieval.opening import PART_CHARACTERS, Opened, opened
 from rag.store import chunk as chunks_table
 from rag.store.session import Database
@@ -86,11 +88,51 @@ def test_a_line_of_several_chunks_is_read_whole(world: CodeWorld) -> None:
     assert read(world, "repo://payments/table.py#L2").text == "ROWS = (1, 2, 3)"
 
 
+def test_of_a_line_that_is_longer_than_a_part_it_is_said_that_it_is_cut(world: CodeWorld) -> None:
+    put(world, "table.py", [("x" * 30_000, [1]), ("y" * 30_000, [1]), ("END = 1", [2])], CodeContext("python"))
+    found = read(world, "repo://payments/table.py#L1-L2")
+    assert len(found.text) == PART_CHARACTERS and found.cut
+    assert found.following == "repo://payments/table.py#L2-L2" and not read(world, found.following).cut
+
+
 def test_a_file_of_code_keeps_its_empty_lines(world: CodeWorld) -> None:
     assert read(world, "repo://payments/src/login.py").text == LOGIN.removesuffix("\n")
     some = read(world, "repo://payments/src/login.py#L10-L14")
     assert some.text == "def step_3() -> int:\n    return 3\n\ndef step_4() -> int:\n    return 4"
     assert some.anchor == LineAnchor(10, 14)
+
+
+def test_a_million_empty_lines_take_no_memory(world: CodeWorld) -> None:
+    put(world, "table.py", [("A = 1", [1]), ("B = 2", [1_000_001])], CodeContext("python"))
+    version = world.versions["payments/table.py"]
+    tracemalloc.start()
+    try:
+        with world.database.read() as session:
+            some = read_lines(session, world.permit(), {version: [(1, 1_000_001)]}, around=2)[version]
+            whole = read_files(session, world.permit(), [version])[version]
+        part = read(world, "repo://payments/table.py#L1-L1000001")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert some.spot(1_000_001, 1_000_001, 2) == whole.spot(1_000_001, 1_000_001, 2)
+    spot = whole.spot(1_000_000, 1_000_001, 2)
+    assert spot is not None and (spot.text, spot.before, spot.after) == ("\nB = 2", ("", ""), ())
+    assert len(whole.lines) == 1_000_001 and max(whole.lines) == 1_000_001 and 1_000_002 not in whole.lines
+    assert part.text.startswith("A = 1\n\n") and part.following and len(part.text) <= PART_CHARACTERS
+    assert peak < 16 << 20, peak
+
+
+def test_empty_lines_are_read_part_by_part(world: CodeWorld) -> None:
+    put(world, "table.py", [("A = 1", [1]), ("B = 2", [100_000])], CodeContext("python"))
+    name, found = "repo://payments/table.py#L1-L100000", list[str]()
+    while name:
+        part = read(world, name)
+        texts = part.text.split("\n")
+        assert isinstance(part.anchor, LineAnchor)
+        assert (part.anchor.first, len(texts)) == (len(found) + 1, part.anchor.last - part.anchor.first + 1)
+        found += texts
+        name = part.following
+    assert found == ["A = 1", *[""] * 99_998, "B = 2"]
 
 
 def test_what_is_longer_than_a_part_names_the_lines_that_follow(world: CodeWorld) -> None:
