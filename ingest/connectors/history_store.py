@@ -75,10 +75,11 @@ def refresh(
         SeogoError: see `repository_history`; what was kept stays as it was.
     """
     before = kept_history(mirror) or KeptHistory()
-    source = {**options.history.model_dump(mode="json", exclude={"commits"}), "form": _FORM}
+    source = options.history.model_dump(mode="json", exclude={"commits"})
     same = before.state.get("source") == source
     old = {entry.path: entry for entry in before.files if same and not entry.path.startswith(COMMITS)}
-    crawl = _crawl(before.state) if same else Crawl()
+    # In another form all is read anew, in as many looks as it takes; what has not come yet stays as it is.
+    crawl = _crawl(before.state) if same and before.state.get("form") == _FORM else Crawl()
     if not options.history.api:
         old, crawl = {}, Crawl()  # an export is read as a whole: what it has no more is gone
     items = {item.path: item for item in talk_items(remote, options, settings, mirror.name, crawl=crawl)}
@@ -87,6 +88,7 @@ def refresh(
     items |= {item.path: item for item in commit_items(mirror, commit, options)}
     state = {
         "source": source,
+        "form": _FORM,
         "since": None if newest is None else newest.isoformat(),
         "marks": {place: when.isoformat() for place, when in crawl.marks.items()} if crawl.unfinished else {},
         "rules": {item.path: item.access.to_json() for item in items.values() if item.path.startswith(COMMITS) and item.access},

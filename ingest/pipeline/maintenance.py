@@ -24,6 +24,8 @@ from rag.store.version import UNFINISHED, DocumentVersion, VersionState
 
 Progress = Callable[[int, int], None]
 _VERIFIED_DOCUMENTS = 1000
+_LOCKED_TOGETHER = 100
+"""Originals whose locks one transaction holds: PostgreSQL's table of locks has some thousand places for all."""
 _TIDIED_AFTER = timedelta(seconds=60)
 
 
@@ -42,15 +44,15 @@ def drop_originals(
     Args:
         stored_before: seconds since the epoch; one that was stored again since then stays.
     """
-    if not content_hashes:
-        return
-    with database.write() as session:
-        lifecycle.lock_contents(session, content_hashes)
-        needed = lifecycle.needed_among(session, content_hashes)
-        for content_hash in sorted(set(content_hashes) - needed):
-            stored_at = None if stored_before is None else blobs.stored_at(content_hash)
-            if stored_before is None or stored_at is None or stored_at < stored_before:
-                blobs.delete_original(content_hash)
+    ordered = sorted(set(content_hashes))
+    for start in range(0, len(ordered), _LOCKED_TOGETHER):
+        group = ordered[start : start + _LOCKED_TOGETHER]
+        with database.write() as session:
+            lifecycle.lock_contents(session, group)
+            for content_hash in sorted(set(group) - lifecycle.needed_among(session, group)):
+                stored_at = None if stored_before is None else blobs.stored_at(content_hash)
+                if stored_before is None or stored_at is None or stored_at < stored_before:
+                    blobs.delete_original(content_hash)
 
 
 def sweep_originals(pipeline: Pipeline, stored_before: float) -> int:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _REMOVED_TOGETHER = 500
 """Documents, or versions, that are purged in one go: an archive may hold thousands, and a call costs the same for one."""
+_CHUNKS_TOGETHER = 20_000
+"""Of versions whose rows go in one transaction: on SQLite nobody else writes meanwhile."""
 
 
 def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
@@ -61,7 +63,7 @@ def purge_documents(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
 def _purge_group(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
     with pipeline.database.read() as session:
         left = lifecycle.uncleaned_versions(session, document_ids)
-    _remove(pipeline, [version.id for version in left])
+    _remove(pipeline, left)
     hashes = {version.content_hash for version in left if version.state == VersionState.DELETED}
     if hashes:
         drop_originals(pipeline.database, pipeline.blobs, hashes)
@@ -70,10 +72,16 @@ def _purge_group(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
         _record_removal(session, document_ids, [version.id for version in left])
 
 
-def _remove(pipeline: Pipeline, version_ids: Sequence[UUID]) -> None:
-    for start in range(0, len(version_ids), _REMOVED_TOGETHER):
-        group = version_ids[start : start + _REMOVED_TOGETHER]
-        remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
+def _remove(pipeline: Pipeline, versions: Sequence[DocumentVersion]) -> None:
+    group: list[UUID] = []
+    chunks = 0
+    for version in versions:
+        if group and (len(group) >= _REMOVED_TOGETHER or chunks + version.chunk_count > _CHUNKS_TOGETHER):
+            remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
+            group, chunks = [], 0
+        group.append(version.id)
+        chunks += version.chunk_count
+    remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
 
 
 def _record_removal(session: Session, document_ids: Sequence[UUID], version_ids: Sequence[UUID]) -> None:
@@ -131,7 +139,7 @@ def _close(pipeline: Pipeline, receipt_ids: Sequence[UUID]) -> list[DeletionRece
     found = _verified(pipeline, items, own)
     left = [item for item in items if _anything(found[item.id])]
     if left:  # such as what a step in work has written meanwhile
-        _remove(pipeline, [version.id for item in left for version in own[item.id]])
+        _remove(pipeline, [version for item in left for version in own[item.id]])
         found |= _verified(pipeline, left, own)
     resisting = [item for item in left if _anything(found[item.id])]
     closed = {item.id for item in items} - {item.id for item in resisting}

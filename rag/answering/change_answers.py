@@ -268,7 +268,7 @@ def _by_size(pieces: Sequence[Piece]) -> list[tuple[Piece, float]]:
 
     ranked = sorted(pieces, key=order)
     sizes = [item.file.change.added + item.file.change.removed for item in ranked]
-    most = max(1, *sizes[:1])
+    most = max([1, *sizes[:1]])
     return [(item, size / most) for item, size in zip(ranked, accumulate(sizes, min), strict=True)]
 
 

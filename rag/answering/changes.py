@@ -190,10 +190,9 @@ class History:
             named = {path for path in documents if opened.view.name(path) == path}
             new = _new_to_all(session, permit, opened, changes, named)
         told = [item for item in changes if all(p in named for p in _paths(item))]
-        added = comparing.as_added(opened.mirror, first.commit, last.commit, new, counted=MOST_FILES)
-        told += [
-            item for item in added if _within(item, inside)
-        ]  # `changes` were looked at by where they came from, too
+        # `changes` were looked at by where they came from, too: nobody learns that by asking for it.
+        new = [item for item in new if not inside or _within(FileChange(item.path, "added", 0, 0), inside)]
+        told += comparing.as_added(opened.mirror, first.commit, last.commit, new, counted=MOST_FILES)
         told.sort(key=lambda item: item.path)
         moved = {item.path for item in new}
         files = [ChangedFile(item, documents[item.path], item.path in moved) for item in told[:MOST_FILES]]

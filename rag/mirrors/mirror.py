@@ -169,7 +169,7 @@ class Mirror:
             renames = "-M" if change.before else "--no-renames"
             flags = ("--no-ext-diff", "--no-textconv", renames, "-p", f"-U{context}", _hash(before), _hash(after), "--")
             out = git.run(self.folder, "--literal-pathspecs", "diff-tree", "-r", *flags, *paths, name=self.name)
-            patch = _hunks(out, moved=bool(change.before))
+            patch = _hunks(out, change)
             counts = (change.added, change.removed)
             yield FileChange(change.path, change.status, *counts, change.before, patch[:most], len(patch) > most)
 
@@ -232,12 +232,13 @@ def _numstat(out: bytes) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _hunks(out: bytes, *, moved: bool) -> str:
+def _hunks(out: bytes, change: FileChange) -> str:
     """The hunks of one file. Where a folder took its place, the files in there are of the same diff, and nobody asked for them:
-    git gives the file itself first, and of one that was moved it says so."""
+    git gives the file itself first, and of one that was moved it says from where to where."""
+    moved = f"\nrename from {change.before}\nrename to {change.path}\n".encode("utf-8", "backslashreplace")
     for part in re.split(rb"^diff --git ", out, flags=re.MULTILINE)[1:]:
         head, mark, rest = part.partition(b"\n@@ ")
-        if not moved or b"\nrename from " in head:
+        if not change.before or moved in head + b"\n":
             return f"@@ {rest.decode('utf-8', 'replace')}" if mark else ""
     return ""
 

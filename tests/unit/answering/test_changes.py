@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from rag.answering import change_answers
 from rag.answering.change_answers import ChangeAnswerer
 from rag.answering.change_questions import asked_paths, readings
 from rag.answering.changes import History
@@ -502,3 +503,18 @@ def test_what_was_edited_comes_before_what_was_moved(reorganised: World) -> None
     assert [item.change.path for item in found.files if item.change.patch] == ["src/rate.py"]
     first, *_ = reorganised.answer("1.4와 1.5 사이에 무엇이 바뀌었나?").search.passages
     assert first.source.source_key == "payments/src/rate.py"
+
+
+def test_names_that_swapped_places_have_no_patch_of_each_other(tmp_path: Path) -> None:
+    """A file takes the place of a folder from which another file, that is not asked for, went."""
+    tree = GitTree(tmp_path / "swapped.git")
+    ours, theirs = (f"{name} = 1\n" + "".join(f"{name}_{n} = {n}\n" for n in range(30)) for name in ("open", "secret"))
+    before = tree.commit({"p": ours, "q/secret": theirs})
+    after = tree.commit({"p": None, "q/secret": None, "q": ours, "p/other": theirs.replace("secret_3 ", "secret_x ")})
+    change = FileChange("q", "renamed", 0, 0, before="p")
+    [told] = comparing.patches(tree.mirror(), before, after, [change], most=5000)
+    assert "secret" not in told.patch
+
+
+def test_a_version_that_only_renames_is_told(tmp_path: Path) -> None:
+    assert change_answers._by_size([]) == []

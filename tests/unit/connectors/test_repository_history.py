@@ -588,10 +588,12 @@ def test_documents_that_were_written_in_an_older_form_are_written_anew(tmp_path:
         "source": options.history.model_dump(mode="json", exclude={"commits"}),
         "since": "2027-01-01T00:00:00+00:00",
     }
-    history_store._write(mirror, {}, {old.path: old}, kept)
+    later = HistoryItem(".history/issues/4711.md", "# 나중에 읽힌다 (#4711)\n", datetime(2026, 5, 3, tzinfo=UTC))
+    history_store._write(mirror, {}, {old.path: old, later.path: later}, kept)
 
     def text() -> str:
         found = history_store.refresh(mirror, mirror.resolve(""), remote, options, allowed)
+        assert later.path in {entry.path for entry in found.files}, "what this look has not come to stays as it is"
         [blob] = [entry.blob for entry in found.files if entry.path == old.path]
         return next(content for _, content in mirror.read([blob])).decode()
 
