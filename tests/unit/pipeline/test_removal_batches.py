@@ -11,12 +11,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
-from ingest.pipeline import purging, removal
+from ingest.pipeline import maintenance, purging, removal
 from ingest.pipeline.hiding import hide_many
 from ingest.pipeline.steps import Pipeline
 from rag.blobs.store import BlobStore
 from rag.domain.errors import PurgeIncomplete
+from rag.store import lifecycle
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -251,3 +253,30 @@ def test_more_than_fit_into_one_statement_or_one_go(database: Database, monkeypa
     assert all(row.purged_at for row in world.rows().values())
     assert all(item.purged_at for item in world.receipts().values())
     assert not world.index.holds and not list(world.blobs.original_hashes())
+
+
+def test_locks_and_rows_of_a_purge_are_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "_LOCKED_TOGETHER", 2)
+    monkeypatch.setattr(purging, "_CHUNKS_TOGETHER", 25)
+    locked, removed = list[int](), list[int]()
+    lock, remove = lifecycle.lock_contents, purging.remove_leftovers
+
+    def noted_lock(session: Session, hashes: Sequence[str]) -> None:
+        locked.append(len(hashes))
+        lock(session, hashes)
+
+    def noted_removal(store: Database, blobs: BlobStore, index: Any, ids: Sequence[UUID]) -> None:
+        removed.append(len(ids))
+        remove(store, blobs, index, ids)
+
+    monkeypatch.setattr(lifecycle, "lock_contents", noted_lock)
+    monkeypatch.setattr(purging, "remove_leftovers", noted_removal)
+    world = World(database, "큰")
+    ids = [world.add(f"{number}.md") for number in range(5)]
+    with database.write() as session:
+        for version in session.scalars(select(DocumentVersion).where(DocumentVersion.document_id.in_(ids))):
+            version.chunk_count = 10
+    hide_of(world, ids)
+    purging.purge_documents(world.pipeline, ids)
+    assert all(row.purged_at for row in world.rows().values())
+    assert (locked, removed) == ([2, 2, 1], [2, 2, 1])
