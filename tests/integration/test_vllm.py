@@ -192,7 +192,7 @@ def test_chat(servers: dict[str, Callable[[], str]]) -> None:
         said = list(pool.map(lambda _: chat.complete(turns, max_tokens=24), range(4)))
     assert said[0]
     assert len(set(said)) == 1  # temperature 0
-    assert chat._takes_kwargs
+    assert chat._takes_more
     chat.close()
 
 
