@@ -73,15 +73,10 @@ def _purge_group(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
 
 
 def _remove(pipeline: Pipeline, versions: Sequence[DocumentVersion]) -> None:
-    group: list[UUID] = []
-    chunks = 0
-    for version in versions:
-        if group and (len(group) >= _REMOVED_TOGETHER or chunks + version.chunk_count > _CHUNKS_TOGETHER):
-            remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
-            group, chunks = [], 0
-        group.append(version.id)
-        chunks += version.chunk_count
-    remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
+    least = _CHUNKS_TOGETHER // _REMOVED_TOGETHER
+    weighed = [(version.id, max(least, version.chunk_count)) for version in versions]
+    for group in _portions(weighed, _CHUNKS_TOGETHER):
+        remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
 
 
 def _record_removal(session: Session, document_ids: Sequence[UUID], version_ids: Sequence[UUID]) -> None:
@@ -108,23 +103,24 @@ def _record_removal(session: Session, document_ids: Sequence[UUID], version_ids:
 def _close_receipts(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
     with pipeline.database.read() as session:
         waiting = receipt.open_of_documents(session, document_ids)
-    resisting = [item for ids in _portions(waiting) for item in _close(pipeline, ids)]
+    weighed = [(receipt_id, max(1, documents)) for receipt_id, documents in waiting]
+    resisting = [item for ids in _portions(weighed, _REMOVED_TOGETHER) for item in _close(pipeline, ids)]
     for item in resisting:
         log.warning("something of document %s was left after its deletion", item.document_id)
     if resisting:
         raise PurgeIncomplete(name=resisting[-1].source_key)
 
 
-def _portions(waiting: Sequence[tuple[UUID, int]]) -> Iterator[list[UUID]]:
-    """Receipts that are closed together: as many as tell of few documents in all, at least one."""
+def _portions(weighed: Sequence[tuple[UUID, int]], most: int) -> Iterator[list[UUID]]:
+    """What is dealt with together: as many as weigh `most` in all, at least one."""
     portion: list[UUID] = []
     size = 0
-    for receipt_id, documents in waiting:
-        if portion and size + documents > _REMOVED_TOGETHER:
+    for identity, weight in weighed:
+        if portion and size + weight > most:
             yield portion
             portion, size = [], 0
-        portion.append(receipt_id)
-        size += max(1, documents)
+        portion.append(identity)
+        size += weight
     if portion:
         yield portion
 
