@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from rag.domain.errors import NameTaken, SeogoError, StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
+from rag.store.checkpoints import IN_COMMIT_PAGES, Checkpoints
 from rag.store.turns import Turns
 
 _BUSY_TIMEOUT_MS = 30_000
@@ -31,6 +32,7 @@ class Database:
         self.engine = _engine(url, pool_size)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._turns = Turns()
+        self._checkpoints = Checkpoints(self.url.database) if self.is_sqlite and self.url.database else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -76,6 +78,8 @@ class Database:
             session.connection(execution_options={_WRITE: True, _DURABLE: durable})
             with _committing(session):
                 yield session
+        if self._checkpoints is not None:
+            self._checkpoints.after_commit()
 
     def _turn(self, durable: bool) -> AbstractContextManager[None]:
         if not self.is_sqlite:
@@ -99,6 +103,8 @@ class Database:
 
     def close(self) -> None:
         """Return every connection."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self.engine.dispose()
 
     @contextmanager
@@ -195,7 +201,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling would commit behind our back; BEGIN is sent in _begin_sqlite.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=NORMAL"):
+    pragmas = ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=NORMAL")
+    for pragma in (*pragmas, f"wal_autocheckpoint={IN_COMMIT_PAGES}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
