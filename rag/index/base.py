@@ -168,6 +168,10 @@ class VectorIndex(Protocol):
             ValueError: a vector doesn't fit the schema; nothing was written.
         """
 
+    def insert(self, points: Sequence[IndexPoint]) -> None:
+        """`upsert` of points of versions that no answer comes from yet, which may cost less: when the process is killed in the
+        middle, some of them may be there, under their version, without being found before the call is repeated."""
+
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         """Remove every point of these versions; unknown ids are no error."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from rag.domain.vectors import SparseVector
 from rag.index.base import DENSE, LEARNED, MULTI, RRF, SPARSE, HybridQuery, IndexPoint
 from rag.index.hybrid import POSITIVE, RRF_K, Legs, weights_of
-from rag.index.layout import TIE_MARGIN, AnyOf, Between, Condition, EngineQuery, NoneOf, payload_of
+from rag.index.layout import TIE_MARGIN, VERSION, AnyOf, Between, Condition, EngineQuery, NoneOf, payload_of
 
 if TYPE_CHECKING:
     import qdrant_edge
@@ -17,10 +17,48 @@ if TYPE_CHECKING:
 
 OVERSAMPLING = 2.0
 """Candidates of the quantised scan per hit wanted, whose full vectors are then compared."""
+_SHARED_FROM = 3
+"""Points with the same payload from which on an operation of its own costs less than repeating it (measured)."""
 
 
-def engine_point(point: IndexPoint) -> qdrant_edge.Point:
-    """A point with what its vectors and its payload are."""
+def upsert_of(points: Sequence[IndexPoint]) -> qdrant_edge.UpdateOperation:
+    """What puts these points in, or in the place of others."""
+    import qdrant_edge
+
+    return qdrant_edge.UpdateOperation.upsert_points([_engine_point(point, payload_of(point)) for point in points])
+
+
+def inserts_of(points: Sequence[IndexPoint]) -> list[qdrant_edge.UpdateOperation]:
+    """What puts these points in, to be applied together and in this order.
+
+    Half of what a point costs is its payload, which the engine's binding takes apart word by word. Chunks of a version share it:
+    they come with the version alone, by which whoever cleans up after a killed process finds them, and get the rest in one go.
+    Until then no search sees them, as they have no scope.
+    """
+    import qdrant_edge
+
+    sharing: dict[Any, list[IndexPoint]] = {}
+    for point in points:
+        sharing.setdefault(_payload_key(point), []).append(point)
+    put: list[qdrant_edge.Point] = []
+    completed: list[qdrant_edge.UpdateOperation] = []
+    for group in sharing.values():
+        payload = payload_of(group[0])
+        if len(group) < _SHARED_FROM:
+            put += [_engine_point(point, payload) for point in group]
+            continue
+        put += [_engine_point(point, {VERSION: payload[VERSION]}) for point in group]
+        completed.append(qdrant_edge.UpdateOperation.set_payload([point.chunk_id for point in group], payload))
+    return [qdrant_edge.UpdateOperation.upsert_points(put), *completed]
+
+
+def _payload_key(point: IndexPoint) -> tuple[Any, ...]:
+    """Points with the same one have the same `payload_of`."""
+    place = point.tenant_id, point.collection_id, point.document_id, point.version_id, point.access
+    return *place, point.labels, point.valid_from, point.valid_to
+
+
+def _engine_point(point: IndexPoint, payload: dict[str, Any]) -> qdrant_edge.Point:
     import qdrant_edge
 
     vectors: dict[str, qdrant_edge.NamedVector] = {}
@@ -33,7 +71,7 @@ def engine_point(point: IndexPoint) -> qdrant_edge.Point:
         vectors[LEARNED] = engine_sparse(point.learned)
     if point.multi is not None:
         vectors[MULTI] = point.multi.tolist()
-    return qdrant_edge.Point(point.chunk_id, vectors, payload_of(point))
+    return qdrant_edge.Point(point.chunk_id, vectors, payload)
 
 
 def engine_sparse(vector: SparseVector) -> qdrant_edge.SparseVector:

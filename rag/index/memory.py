@@ -81,6 +81,10 @@ class MemoryIndex:
                 self._remove(point.chunk_id)
                 self._insert(point, payload_of(point))
 
+    def insert(self, points: Sequence[IndexPoint]) -> None:
+        """`upsert`; see `VectorIndex.insert`."""
+        self.upsert(points)
+
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         """Remove every point of these versions; unknown ids are no error."""
         gone = set(version_ids)

@@ -95,6 +95,10 @@ class QdrantIndex:
         for batch in batches(checked_points(self._schema, points)):
             self._run(partial(self._put, batch))
 
+    def insert(self, points: Sequence[IndexPoint]) -> None:
+        """`upsert`; see `VectorIndex.insert`."""
+        self.upsert(points)
+
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         """Remove every point of these versions; unknown ids are no error."""
         if version_ids:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -180,8 +181,32 @@ class IndexContract:
         assert index.search(permit(ACME, RULES), words(8)) == {SPARSE: []}
         assert (index.count(), index.count(UUID(int=1)), index.count(UUID(int=2))) == (2, 1, 1)
 
+    def test_what_was_inserted_is_found_as_if_it_had_been_upserted(self, index: VectorIndex) -> None:
+        points = [
+            replace(item, labels=(f"n:{item.version_id.int % 3}",), valid_from=NEW_YEAR)
+            for item in random_points(np.random.default_rng(11), 400)
+        ]
+        plain = MemoryIndex(SCHEMA)
+        plain.upsert(points)
+        index.insert(points)
+        index.insert(points[:50])
+        legs = {**words(1, 2, 3, limit=100), **meaning(1, -1, limit=100)}
+        for asked in (permit(), permit(RIVAL), permit(ACME, MINUTES), as_of(3)):
+            for selection in (
+                None,
+                Selection(label_groups=(("n:1",),)),
+                Selection(documents=frozenset([UUID(int=0xD003)])),
+            ):
+                found, expected = index.search(asked, legs, selection), plain.search(asked, legs, selection)
+                for leg in (SPARSE, DENSE):
+                    assert_same_hits(found[leg], expected[leg])
+        assert sorted(index.versions_of()) == sorted(plain.versions_of())
+        versions = {item.version_id for item in points}
+        assert {item: index.count(item) for item in versions} == {item: plain.count(item) for item in versions}
+
     def test_nothing_to_write_is_no_error(self, index: VectorIndex) -> None:
         index.upsert([])
+        index.insert([])
         index.delete_versions([])
         assert index.count() == 0
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 from rag.index.edge import open_edge
 from tests.contract.index_contract import SCHEMA, dense, point
@@ -122,3 +124,58 @@ def test_a_damaged_shard_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(segment / "payload_storage")
     with pytest.raises(ConfigurationError, match="rebuild"):
         open_edge(tmp_path, SCHEMA)
+
+
+class Interrupted(BaseException):
+    """The process died."""
+
+
+class Dying:
+    """An engine that takes some updates and no more."""
+
+    def __init__(self, engine: Any, updates: int) -> None:
+        self._engine = engine
+        self._left = updates
+
+    def update(self, operation: object) -> None:
+        if not self._left:
+            raise Interrupted
+        self._left -= 1
+        self._engine.update(operation)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+def test_what_a_killed_insert_left_is_found_when_it_is_repeated(tmp_path: Path) -> None:
+    points = [point(n, {7: 1.0, 100 + n: 1.0}, dense(1, n), version=1 + n // 6) for n in range(1, 13)]
+    index = open_edge(tmp_path, SCHEMA)
+    engine = index._shard
+    index._shard = Dying(engine, updates=2)  # type: ignore[assignment]
+    with pytest.raises(Interrupted):
+        index.insert(points)
+    index._shard = engine
+    index.close()
+
+    index = open_edge(tmp_path, SCHEMA)
+    assert {(chunk.int, version.int) for chunk, version in index.versions_of()} == {
+        (n, 1 + n // 6) for n in range(1, 13)
+    }
+    assert {hit.chunk_id.int for hit in index.search(permit(), words(7))[SPARSE]} < set(range(1, 13))
+    index.insert(points)
+    assert {hit.chunk_id.int for hit in index.search(permit(), words(7, limit=100))[SPARSE]} == set(range(1, 13))
+    index.delete_versions([UUID(int=version) for version in (1, 2, 3)])
+    assert index.count() == 0
+    index.close()
+
+
+def test_what_a_killed_insert_left_goes_with_its_version(tmp_path: Path) -> None:
+    index = open_edge(tmp_path, SCHEMA)
+    index._shard = Dying(index._shard, updates=1)  # type: ignore[assignment]
+    with pytest.raises(Interrupted):
+        index.insert([point(n, {7: 1.0}, dense(1, n), version=3) for n in range(1, 7)])
+    index._shard = index._shard._engine  # type: ignore[union-attr]
+    assert (index.count(UUID(int=3)), index.search(permit(), words(7))[SPARSE]) == (6, [])
+    index.delete_versions([UUID(int=3)])
+    assert index.count() == 0
+    index.close()

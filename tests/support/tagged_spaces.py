@@ -82,6 +82,11 @@ def watched(kind: type[Any]) -> type[Any]:
                 self._look(point.sparse)
             super().upsert(points)
 
+        def insert(self, points: Sequence[IndexPoint]) -> None:
+            for point in points:
+                self._look(point.sparse)
+            super().insert(points)
+
         def search(
             self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
         ) -> dict[str, list[LegHit]]:
