@@ -243,7 +243,9 @@ def _shown(session: Session, caller: Caller, permit: Permit, rows: Sequence[Repo
     tended = _tended(caller)
     names = {item.id: item.name for item in collection.permitted(session, permit)}
     ids = [row.id for row in rows]
-    counts, readable = repository_work.counts(session, ids), repository_work.readable(session, permit, ids)
+    counts = repository_work.counts(session, ids)
+    only_read = [row.id for row in rows if row.collection_id not in tended]
+    readable = repository_work.readable(session, permit, only_read) if only_read else {}
     shown = []
     for row in rows:
         tends = row.collection_id in tended

@@ -74,6 +74,8 @@ log = logging.getLogger(__name__)
 BATCH_BYTES = 1 << 20
 BATCH_FILES = 256
 """Of source files that one child cuts: long enough that forking is nothing, short enough that a poison file costs little."""
+LEAST_BATCH_BYTES = BATCH_BYTES // 8
+"""Of the last ones."""
 GROUP_FILES = 256
 GROUP_CHUNKS = 4000
 """Of files that are put on record, indexed and activated together."""
@@ -81,6 +83,9 @@ _AHEAD = 2
 """Batches that are cut while others are written, beside those in work: what is held in memory."""
 _BLOB_THREADS = 4
 _NOTHING = SparseVector((), ())
+
+_InWork = deque[tuple[list[Drafted], Future[list[CutFile | SeogoError]]]]
+"""Batches whose files are being cut, or are cut, in their order."""
 
 Progress = Callable[[int, int], None]
 
@@ -201,7 +206,7 @@ class CodeLane:
         self, call: _Call, mirror: Mirror, files: Sequence[FileTask]
     ) -> Generator[list[Drafted], None, None]:
         """Files cut, in groups that are written together; the next ones are cut meanwhile."""
-        in_work: deque[tuple[list[Drafted], Future[list[CutFile | SeogoError]]]] = deque()
+        in_work: _InWork = deque()
         group: list[Drafted] = []
         lanes = self._cutting.concurrency
         # One more than children: it reads what one of them has made while the next batch is cut.
@@ -210,16 +215,18 @@ class CodeLane:
                 for batch in self._batches(call, mirror, files):
                     sent = [BatchFile(item.source_key, item.content) for item in batch]
                     in_work.append((batch, pool.submit(self._cutting.cut, call.screening, sent)))
-                    if len(in_work) > lanes + _AHEAD:
+                    while not _is_full(group) and (len(in_work) > lanes + _AHEAD or _is_next_done(in_work)):
                         group += _drafted(*in_work.popleft())
                     if _is_full(group):
                         yield group
                         group = []
                 while in_work:
                     group += _drafted(*in_work.popleft())
-                    if _is_full(group) or not in_work:
+                    if _is_full(group) or not _is_next_done(in_work):  # at the end nobody waits for a group to be full
                         yield group
                         group = []
+                if group:
+                    yield group
             finally:
                 for _, future in in_work:
                     future.cancel()
@@ -227,6 +234,7 @@ class CodeLane:
     def _batches(self, call: _Call, mirror: Mirror, files: Sequence[FileTask]) -> Iterator[list[Drafted]]:
         """Source files that have to be cut, in batches of one rule: a file that takes over its parser gets to see others, and
         could tell what is in them where it is searched itself."""
+        left = sum(task.size for task in files)
         open_batches: dict[AccessRule | None, list[Drafted]] = {}
         sizes: dict[AccessRule | None, int] = {}
         for loaded in self._new_ones(call, mirror, files):
@@ -234,10 +242,16 @@ class CodeLane:
             batch = open_batches.setdefault(rule, [])
             batch.append(loaded)
             sizes[rule] = sizes.get(rule, 0) + len(loaded.content)
-            if sizes[rule] >= BATCH_BYTES or len(batch) >= BATCH_FILES:
+            left -= len(loaded.content)
+            if sizes[rule] >= self._batch_bytes(left) or len(batch) >= BATCH_FILES:
                 yield open_batches.pop(rule)
                 sizes[rule] = 0
         yield from (batch for batch in open_batches.values() if batch)
+
+    def _batch_bytes(self, left: int) -> int:
+        """How much goes into a batch when so many bytes come after it: less and less towards the end, so that no child is
+        still at a long one when the others have nothing left, and little is left to be written after the last of them."""
+        return min(BATCH_BYTES, max(LEAST_BATCH_BYTES, left // (2 * self._cutting.concurrency)))
 
     def _new_ones(self, call: _Call, mirror: Mirror, files: Sequence[FileTask]) -> Iterator[Drafted]:
         """Source files that do not answer yet as they are; the others are dealt with on the way."""
@@ -360,7 +374,7 @@ class CodeLane:
                     points_of.store_vectors(pipeline.blobs, target, item.version_id, vectors)
                 version, own = versions[item.version_id], tags[item.version_id]
                 points += [points_of.point(version, c, v, own) for c, v in zip(item.chunks, vectors, strict=True)]
-            self._upsert(target, points, written)
+            self._insert(target, points, written)
         return pending
 
     def _vectors(self, target: LiveSpace, item: Written, known: KnownVectors) -> tuple[list[TextVectors], bool]:
@@ -391,9 +405,9 @@ class CodeLane:
         by_place = {place: vectors.sparse for place, vectors in zip(ours, new, strict=True)}
         return [by_place.get(place) or vector or _NOTHING for place, vector in enumerate(made)]
 
-    def _upsert(self, target: LiveSpace, points: Sequence[IndexPoint], written: Sequence[Written]) -> None:
+    def _insert(self, target: LiveSpace, points: Sequence[IndexPoint], written: Sequence[Written]) -> None:
         for start in range(0, len(points), points_of.UPSERT_POINTS):
-            target.index.upsert(points[start : start + points_of.UPSERT_POINTS])
+            target.index.insert(points[start : start + points_of.UPSERT_POINTS])
             self._pipeline.pause()
         if written:
             found = target.index.count(*(item.version_id for item in written))
@@ -465,6 +479,10 @@ def _answers(known: Mapping[UUID, Known], item: Drafted) -> bool:
 
 def _has_rule(found: Known, rule: AccessRule) -> bool:
     return AccessRule.from_json(found.document.own_rule) == rule
+
+
+def _is_next_done(in_work: _InWork) -> bool:
+    return bool(in_work) and in_work[0][1].done()
 
 
 def _drafted(batch: Sequence[Drafted], future: Future[list[CutFile | SeogoError]]) -> list[Drafted]:

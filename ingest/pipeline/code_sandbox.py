@@ -34,6 +34,8 @@ CODE_LIMITS = ParseLimits(cpu_s=30)
 """Of one batch, which takes some two seconds; and of one file in the end."""
 MOST_CHILDREN = 6
 """At once, on a machine that has the cores: what is behind them, rows and points, keeps one core busy with as many."""
+LEAST_CHILDREN = 3
+"""At once, on two cores as well: now and then one waits until the service has taken what it made."""
 
 Cut = CutFile | SeogoError
 
@@ -43,13 +45,13 @@ class CodeSandbox(ParseSandbox):
 
     Args:
         rules: how files are cut, asked for with every batch: another space may have become the current one.
-        concurrency: children at once; as many as the machine's cores have room for, where none is given.
+        concurrency: children at once; where none is given, what the machine's cores have room for.
     """
 
     def __init__(
         self, rules: Callable[[], CutRules], limits: ParseLimits = CODE_LIMITS, *, concurrency: int | None = None
     ) -> None:
-        self.concurrency = concurrency or min(MOST_CHILDREN, max(2, len(os.sched_getaffinity(0)) - 1))
+        self.concurrency = concurrency or min(MOST_CHILDREN, max(LEAST_CHILDREN, len(os.sched_getaffinity(0)) - 1))
         super().__init__(limits, concurrency=self.concurrency)
         self._rules = rules
         self._followed: CutRules | None = None

@@ -151,7 +151,7 @@ def _vector_to_list(vector: SparseVector) -> list[str]:
 
 
 def _vector_from_list(item: Any) -> SparseVector:
-    indices, values = tuple(array("I", b64decode(item[0]))), tuple(array("f", b64decode(item[1])))
+    indices, values = tuple(memoryview(b64decode(item[0])).cast("I")), tuple(memoryview(b64decode(item[1])).cast("f"))
     # A number that is none would spoil the index. It hides from min and max, but not from the sum.
     if values and not (min(values) > 0.0 and max(values) < 1e6 and sum(values) > 0.0):
         raise ValueError("not a weight")

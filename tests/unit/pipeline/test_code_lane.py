@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
 
 from ingest.chunking.structure import StructureChunker
-from ingest.pipeline import fault_points, maintenance, privacy
+from ingest.pipeline import code_lane, fault_points, maintenance, privacy
 from ingest.pipeline.code_batch import BatchFile
 from ingest.pipeline.code_cutting import CutFile, CutRules, Cutter, Screening
 from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
@@ -85,6 +87,7 @@ class DirectCutting:
     def __init__(self) -> None:
         self.cutter = Cutter(CutRules())
         self.files: list[str] = []
+        self.sizes: list[int] = []
         self.made: list[CutFile] = []
 
     def get_ready(self) -> None:
@@ -92,6 +95,7 @@ class DirectCutting:
 
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[CutFile | SeogoError]:
         self.files += [file.source_key for file in files]
+        self.sizes.append(sum(len(file.content) for file in files))
         return [self._one(file, screening) for file in files]
 
     def _one(self, file: BatchFile, screening: Screening) -> CutFile | SeogoError:
@@ -221,6 +225,46 @@ def test_a_tree_becomes_documents_that_wait_for_vectors_only(bench: Bench) -> No
     with bench.database.read() as session:
         assert "LoginService.approve_login" in session.scalars(select(CodeSymbol.path)).all()
     assert maintenance.verify(bench.pipeline).healthy
+
+
+class AtOnce(Executor):
+    """Has done what it is asked for when it answers."""
+
+    def __init__(self, *_args: object, **_kwargs: object) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def many_files(count: int) -> dict[str, bytes | str | None]:
+    """Files of some 2,000 bytes."""
+    return {f"src/file{n:03}.py": f"def function_{n:03}():\n    return '{'x' * 1900}'\n" for n in range(count)}
+
+
+@pytest.mark.parametrize("together", [1, 3, 100])
+def test_files_that_are_cut_at_once_are_all_taken(bench: Bench, monkeypatch: pytest.MonkeyPatch, together: int) -> None:
+    monkeypatch.setattr(code_lane, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(code_lane, "BATCH_FILES", 2)
+    monkeypatch.setattr(code_lane, "GROUP_FILES", together)
+    taken = bench.take(many_files(9))
+    assert {item.reason for item in taken.values()} == {""}
+    assert maintenance.verify(bench.pipeline).healthy
+
+
+def test_batches_become_small_towards_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_lane, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(code_lane, "BATCH_BYTES", 20_000)
+    monkeypatch.setattr(code_lane, "LEAST_BATCH_BYTES", 4_000)
+    bench.take(many_files(100))
+    sizes = bench.cutting.sizes
+    assert len(bench.cutting.files) == 100
+    assert sizes[:6] == sorted(sizes[:6], reverse=True)
+    assert 20_000 <= sizes[0] < 24_000
+    assert all(size < 8_000 for size in sizes[-3:])
+    assert min(sizes[:-1]) >= 4_000
 
 
 def test_filling_embeds_every_chunk_once(bench: Bench) -> None:
