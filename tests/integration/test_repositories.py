@@ -472,7 +472,7 @@ def test_fifty_megabytes_on_a_line_end_in_a_state_where_the_settings_let_them_in
     files = desk.files(repository["id"])
     assert files.keys() == {"a.py", "huge.md", "z.py"} and desk.found("verify_password") == ["pay/a.py"]
     reasons = desk.files(repository["id"], skipped=True)
-    assert reasons == {"huge.py": "parse_limit_exceeded", "squeezed.py": "minified"}
+    assert reasons == {"huge.py": "too_much_text", "squeezed.py": "minified"}
     [prose] = desk.caller.wait([files["huge.md"]], timeout_s=100)  # which goes the ordinary way
     assert (prose["version"]["state"], prose["searchable"]) == ("failed", False)
     assert prose["version"]["failure"]["code"] == "parse_limit_exceeded", prose["version"]
