@@ -19,8 +19,8 @@ OVERSAMPLING = 2.0
 """Candidates of the quantised scan per hit wanted, whose full vectors are then compared."""
 VALUES_ALONE = 256
 """Values up to which an only condition is asked value by value. The engine reads the points of a list of values through a hash
-set, 10 to 13 ms for 200,000 points even where it has one value; value by value it reads posting lists, 2 ms for one value and 4 for
-256. A point that is found is held against the values one by one, so that at 1,024 a list is as fast (measured, decision 0054)."""
+set, 10 to 13 ms for 200,000 points even where it has one value; value by value it reads posting lists, 2 ms for one value and 4
+for 256. A point that is found is held against the values one by one, so that at 1,024 a list is as fast (decision 0054)."""
 VALUES_BESIDE_OTHERS = 16
 """The same for a condition beside others: at 16 values 17 ms instead of 28, at 64 no less, at 256 108 instead of 30."""
 
