@@ -25,7 +25,7 @@ from qdrant_edge import (
     FieldCondition,
     Filter,
     Fusion,
-    MatchAny,
+    MatchValue,
     Prefetch,
     QuantizationSearchParams,
     Query,
@@ -120,7 +120,8 @@ def measure(bench: Workbench, questions: Sequence[str]) -> tuple[list[float], li
     if shard is None:
         raise RuntimeError("the index is closed")
     permit = bench.permit()
-    within = Filter(must=[FieldCondition(key=SCOPE, match=MatchAny(permitted_scopes(permit)))])
+    [scope] = permitted_scopes(permit)
+    within = Filter(must=[FieldCondition(key=SCOPE, match=MatchValue(scope))])  # the form that costs least
     raw: list[float] = []
     ours: list[float] = []
     for question in questions:

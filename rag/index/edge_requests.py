@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 OVERSAMPLING = 2.0
 """Candidates of the quantised scan per hit wanted, whose full vectors are then compared."""
 _SHARED_FROM = 3
-"""Points with the same payload from which on an operation of its own costs less than repeating it (measured)."""
+"""Points with the same payload from which on it is handed over once, in an operation of its own."""
+VALUES_ALONE = 256
+"""Values up to which an only condition is asked value by value. The engine reads the points of a list of values through a hash
+set, 10 to 13 ms for 200,000 points even where it has one value; value by value it reads posting lists, 2 ms for one value and 4
+for 256. A point that is found is held against the values one by one, so that at 1,024 a list is as fast (decision 0054)."""
+VALUES_BESIDE_OTHERS = 16
+"""The same for a condition beside others: at 16 values 17 ms instead of 28, at 64 no less, at 256 108 instead of 30."""
 
 
 def upsert_of(points: Sequence[IndexPoint]) -> qdrant_edge.UpdateOperation:
@@ -134,11 +140,15 @@ def field_is_any_of(field: str, values: list[str]) -> qdrant_edge.Filter:
 
 
 def filter_of(conditions: Sequence[Condition]) -> qdrant_edge.Filter:
-    """Points that meet every condition."""
+    """Points that meet every condition. One list of values may stand value by value, as alternatives (`VALUES_ALONE`)."""
     import qdrant_edge
 
+    held = [item for item in conditions if not isinstance(item, NoneOf)]
+    most = VALUES_ALONE if len(held) == 1 else VALUES_BESIDE_OTHERS
+    apart = next((item for item in held if isinstance(item, AnyOf) and 1 < len(item.values) <= most), None)
     return qdrant_edge.Filter(
-        must=[_engine_condition(item) for item in conditions if not isinstance(item, NoneOf)],
+        must=[_engine_condition(item) for item in held if item is not apart],
+        should=None if apart is None else [_is(apart.field, value) for value in apart.values],
         must_not=[_any_of(item) for item in conditions if isinstance(item, NoneOf)],
     )
 
@@ -147,8 +157,14 @@ def _engine_condition(item: AnyOf | Between) -> qdrant_edge.FieldCondition:
     import qdrant_edge as edge
 
     if isinstance(item, AnyOf):
-        return _any_of(item)
+        return _is(item.field, item.values[0]) if len(item.values) == 1 else _any_of(item)
     return edge.FieldCondition(key=item.field, range=edge.RangeFloat(lte=item.most, gt=item.above))
+
+
+def _is(field: str, value: str) -> qdrant_edge.FieldCondition:
+    import qdrant_edge as edge
+
+    return edge.FieldCondition(key=field, match=edge.MatchValue(value))
 
 
 def _any_of(item: AnyOf | NoneOf) -> qdrant_edge.FieldCondition:
