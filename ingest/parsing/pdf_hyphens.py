@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingest.parsing.pdf_page import Line
+from ingest.parsing.pdf_page import DIVIDED, Line
 
 _DIVIDING_SHARE = 0.08
 """If more of the line ends are hyphens, words are divided, where the words themselves do not tell. Business and scientific
 English set in 45 to 110 characters ends 1 % of its lines at hyphens of its own (one document in a hundred: 8 %), and 24 % if
 words are divided (one in ten: under 14 %)."""
 
+_CUT = re.compile(rf"(\S+?){DIVIDED}(?:\s+(\S+))?")
 _ADDRESS = re.compile(r"[/@]|www\.", re.I)
 _LETTERS_AT_END = re.compile(r"[^\W\d_]{2,}$")
 _LETTERS_AT_START = re.compile(r"[^\W\d_]{2,}")
@@ -43,11 +44,18 @@ class Hyphens:
             _bare(word.text)
             for group in groups
             for line in group
-            for word in line.words[1 : -1 if line.divided else None]
+            for word in line.words[1:]
+            if not word.text.endswith(DIVIDED)
         }
         parts = {part for word in inside if "-" in word for part in word.split("-")}
         words = frozenset(inside | parts)
         return cls(words, _divides(groups, words))
+
+    def mended(self, text: str) -> str:
+        """A text of several lines with its words whole; a hyphen at its end stays."""
+        if DIVIDED not in text:
+            return text
+        return _CUT.sub(lambda cut: f"{cut[1]}{self.joint(cut[1], cut[2]) if cut[2] else '-'}{cut[2] or ''}", text)
 
     def joint(self, head: str, tail: str) -> str:
         """`-` where the hyphen between the last word of a line and the first of the next is the text's own; else nothing."""
@@ -67,14 +75,15 @@ def _bare(text: str) -> str:
 
 
 def _divides(groups: Iterable[Sequence[Line]], words: frozenset[str]) -> bool:
+    """Most hyphens at line ends divide words that the document has whole; a single one tells nothing by itself."""
     lines = divided = known = apart = 0
     for group in groups:
+        lines += len(group)
         for before, after in itertools.pairwise(group):
-            lines += 1
-            if not before.divided or not before.words or not after.words:
+            if not before.divided:
                 continue
             divided += 1
-            head, tail = _bare(before.words[-1].text), _bare(after.words[0].text)
+            head, tail = _bare(before.words[-1].text.removesuffix(DIVIDED)), _bare(after.words[0].text)
             known += head + tail in words
             apart += f"{head}-{tail}" in words or (head in words and tail in words and head + tail not in words)
-    return known > apart if known != apart else divided > _DIVIDING_SHARE * lines
+    return known > apart if known != apart else divided > max(1, _DIVIDING_SHARE * lines)

@@ -144,6 +144,26 @@ def test_hyphenated_word_is_put_together(parse_pages):
     assert "international agreement" in texts(parse_pages(page))[0].replace("\n", " ")
 
 
+def test_line_that_ends_at_a_hyphen_of_the_text(parse_pages):
+    """Word processors divide no words."""
+    page = body(
+        PdfPage(),
+        100,
+        "The interest of this loan is fixed, as it was before, until the third-",
+        "party lender is asked under the terms that were agreed with him.",
+    )
+    body(page, 160, *["A line of a document that ends where one of its words ends, as lines do."] * 9)
+    (first, *_) = parse_pages(page).elements
+    assert "until the third-party\nlender is asked" in first.text
+    boxes = [box for anchor in first.line_anchors for _, box in anchor.boxes]
+    assert [box[3] - box[1] < 15 for box in boxes] == [True, True]
+
+
+def test_hyphen_at_the_end_of_a_line_that_goes_on_on_the_next_page(parse_pages):
+    pages = [body(PdfPage(), 700, "The loan is from a third-"), body(PdfPage(), 60, "party lender, who is asked.")]
+    assert texts(parse_pages(*pages))[0] == "The loan is from a third-"
+
+
 def test_korean_word_cut_by_the_line_end(parse_pages):
     page = PdfPage()
     # Writers that break between syllables end the other lines with the space that stood there.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 
 import pytest
 
-from ingest.parsing.pdf_page import Line, Word
+from ingest.parsing.pdf_page import DIVIDED, Line, Word
 from ingest.parsing.pdf_words import Spelling
 
 
@@ -47,9 +47,8 @@ def test_a_document_that_divides_no_words_is_left_alone():
 
 
 def divided(*texts: str) -> list[Line]:
-    """Lines as PDFium gives them: a hyphen at the end is a mark and no character."""
-    made = zip(lines(*(text.removesuffix("-") for text in texts)), texts, strict=True)
-    return [replace(line, divided=text.endswith("-")) for line, text in made]
+    """Lines some of which end at a hyphen, which may be the mark of a divided word."""
+    return lines(*(re.sub("-$", DIVIDED, text) for text in texts))
 
 
 TYPESET = divided(
