@@ -19,11 +19,12 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
 from ingest.parsing.hidden_text import has_hidden_characters
+from ingest.parsing.pdf_dropped import DroppedTwins
 from ingest.parsing.pdf_letter_spacing import Span, whole_words
 from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
 
-_LINE_END, _CARRIAGE_RETURN, _SPACE = 10, 13, 32
+_LINE_END, _CARRIAGE_RETURN, _SPACE, _F = 10, 13, 32, 102
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|heavy|black|-b(?:,|$)", re.I)
 _FONT_NAME_BYTES = 128
@@ -223,6 +224,7 @@ class _CharacterReader:
         keep_unseen: bool,
     ) -> None:
         self._raw = text_page.raw
+        self._twins = DroppedTwins(text_page)
         self._count = text_page.count_chars()
         self._transform = transform
         self._width, self._height = size
@@ -251,8 +253,10 @@ class _CharacterReader:
             if (code > _SPACE and code != 0xA0) or code == 2:
                 if not letters:
                     begin = index
-                letters.append(_character(code))
+                letters.append("ff" if code == _F and self._twins.follows(index) else _character(code))
                 spaced = False
+                continue
+            if code == _SPACE and letters and letters[-1] == "ff" and self._twins.closes_up(index - 1):
                 continue
             if letters:
                 words.append((begin, index - 1, "".join(letters)))

@@ -164,6 +164,20 @@ def test_hyphen_at_the_end_of_a_line_that_goes_on_on_the_next_page(parse_pages):
     assert texts(parse_pages(*pages))[0] == "The loan is from a third-"
 
 
+def test_second_f_of_an_italic(parse_pages):
+    """PDFium takes it for the first one printed twice."""
+    page = PdfPage().letters(60, 100, "to differ off a effect", 10)
+    assert texts(parse_pages(page)) == ["to differ off a effect"]
+
+
+def test_letter_printed_twice_is_one(parse_pages):
+    page = PdfPage()
+    for x in (60, 60.3):
+        page.letters(x, 100, "f", 10)
+    page.letters(63, 100, "or", 10)
+    assert texts(parse_pages(page)) == ["for"]
+
+
 def test_korean_word_cut_by_the_line_end(parse_pages):
     page = PdfPage()
     # Writers that break between syllables end the other lines with the space that stood there.
