@@ -62,7 +62,10 @@ def test_bullets_of_symbol_fonts_are_shown_by_letters_that_any_font_has():
     [
         ("{a+b} over {2}", "(a+b)/(2)"),
         ("x^2 + y_{1} LEQ 3", "x^2 + y_(1) ≤ 3"),
-        ("E=mr  ^{2} = {nc  ^{2}} over {sqrt {1- {r ^{2}} over {d ^{2}}}}", "E=mr^(2) = (nc^(2))/(√(1- (r^(2))/(d^(2))))"),
+        (
+            "E=mr  ^{2} = {nc  ^{2}} over {sqrt {1- {r ^{2}} over {d ^{2}}}}",
+            "E=mr^(2) = (nc^(2))/(√(1- (r^(2))/(d^(2))))",
+        ),
         ("lim _{TRIANGLE t -> 0} {{TRIANGLE s} over {TRIANGLE t}}", "lim_(△ t → 0) ((△ s)/(△ t))"),
         ("h image 2.5 ^{M _{2}}", "h ≒ 2.5^(M_(2))"),
         ("(abc) {pmatrix{p#q#r}} =(ab)", "(abc) (pmatrix(p; q; r)) =(ab)"),
