@@ -85,6 +85,29 @@ def test_headers_footers_and_page_numbers_are_removed(parse_pages):
     assert found.count("And 2026 is a year.") == 6
 
 
+def test_header_of_three_lines(parse_pages):
+    """As over the notes to accounts, where it would part sentences that go on on the next page."""
+    pages = []
+    for number in range(1, 7):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, "Notes to Statements (Continued)", 8)
+        page.text(60, 54, "(Unaudited)", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefghijkl")))
+    found = "\n".join(texts(parse_pages(*pages)))
+    assert found.count("(Unaudited)") == 1
+    assert all(found.count(f"{'g' * number} is told") for number in range(1, 7))
+    assert found.count("is told here") == 6 * 12
+
+
+def test_third_line_below_a_title_of_its_own_stays(parse_pages):
+    """The unit of each statement is no header."""
+    pages = []
+    for title in ("Income", "Balance Sheets", "Cash Flows", "Equity"):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, f"Statements of {title}", 8)
+        page.text(60, 54, "(In millions)", 8)
+        pages.append(body(page, 100, *(f"{letter} of {title} is told here." for letter in "abcdefghijkl")))
+    assert "\n".join(texts(parse_pages(*pages))).count("(In millions)") == 4
+
+
 def test_ruled_table(parse_pages):
     page = body(PdfPage(), 60, "Before the table.")
     page.grid((60, 160, 260, 360), (100, 120, 140, 160))
