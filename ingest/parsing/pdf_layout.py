@@ -20,9 +20,6 @@ _EDGE_LINES = 2
 _DEEPEST_EDGE = 4
 """How many, where all lines between them and the edge of the page are headers or footers themselves and stand close by."""
 
-_LINES_OF_A_PAGE = 12
-"""On a page with fewer lines, what repeats may be the text."""
-
 _REPEATED_PAGES = 3
 _REPEATED_SHARE = 0.25
 """Odd and even pages have headers of their own, and so have chapters."""
@@ -97,13 +94,13 @@ def _repeated(edges: Sequence[Sequence[Line]], needed: float) -> set[str]:
 
 
 def _behind(page: PageLines, edge: Sequence[Line], depth: int, seam: Seam) -> list[Line]:
-    """The line below a header of `depth` lines, and the one above such a footer."""
+    """The line below a header of `depth` lines, and the one above such a footer; none with a number, which may be data."""
     by_height = sorted(page.lines, key=lambda line: line.box[1])
-    if len(by_height) < _LINES_OF_A_PAGE:
+    if len(by_height) <= 2 * depth:
         return []
     known = {line for line in edge if _is_running(line, page, seam)}
     ends = (by_height[:depth], by_height[depth]), (by_height[: -depth - 1 : -1], by_height[-depth - 1])
-    blocks = [[*nearer, line] for nearer, line in ends if known.issuperset(nearer)]
+    blocks = [[*nearer, line] for nearer, line in ends if known.issuperset(nearer) and not _DIGITS.search(line.text)]
     return [block[-1] for block in blocks if all(itertools.starmap(_is_close, itertools.pairwise(block)))]
 
 

@@ -98,6 +98,17 @@ def test_header_of_three_lines(parse_pages):
     assert found.count("is told here") == 6 * 12
 
 
+def test_third_line_with_a_number_stays(parse_pages):
+    """Of a form that is printed for each person."""
+    pages = []
+    for number in range(1, 7):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, "Pay slip", 8)
+        page.text(60, 54, f"Sum: {number},000", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abc")))
+    found = "\n".join(texts(parse_pages(*pages)))
+    assert [found.count(f"Sum: {number},000") for number in range(1, 7)] == [1] * 6
+
+
 def test_third_line_below_a_title_of_its_own_stays(parse_pages):
     """The unit of each statement is no header."""
     pages = []
