@@ -9,6 +9,8 @@ chunker at the same budget.
   heading is the question's (or the answer sentence's) words on that line; its column heading is the dates and periods of the
   answer's sentence on that page. It counts when one chunk holds the number, the row heading and the column heading. For Markdown
   tables also: the number's cell lies in a row and under a head with these words. Lines come from pypdf, no reader of ours.
+  Of the 65 cases of all reports, 6 can't be met in a cell: their sentences name, nearest to the number, a period that is not the
+  one of its column (AMZN 2023 Q2: 7,127 is of three months, the sentence says six). 59 of 65 are all there are: .908.
 - text: words of the report found, in any order. Expected of each word: the median of its counts in the four readers'
   outputs and PDFium's own text, less the running headers and footers (lines on a quarter of the pages).
 - speed: pages a second of processor time, which other load on the machine does not change; every reader has one process.

@@ -41,7 +41,7 @@ _SMALLEST_COMPOUND_FILE = 1536
 class Hwp5Parser:
     """Hangul documents from 2002 to now (.hwp, and templates .hwt)."""
 
-    name = "hwp5/1"
+    name = "hwp5/2"
     media_types = (media_types.HWP,)
 
     def bid(self, identified: Identified) -> int:

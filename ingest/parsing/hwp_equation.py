@@ -5,18 +5,32 @@ from __future__ import annotations
 import re
 
 _WORDS = {
-    "over": "/", "times": "×", "div": "÷", "cdot": "·", "plusminus": "±", "minusplus": "∓", "sqrt": "√", "root": "√",
-    "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "neq": "≠", "ne": "≠", "approx": "≈", "equiv": "≡", "sum": "∑",
-    "smallsum": "∑", "prod": "∏", "int": "∫", "oint": "∮", "inf": "∞", "infty": "∞", "partial": "∂", "rarrow": "→",
-    "larrow": "←", "to": "→", "in": "∈", "subset": "⊂", "cup": "∪", "cap": "∩", "forall": "∀", "exist": "∃",
-    "therefore": "∴", "because": "∵", "angle": "∠", "deg": "°", "prime": "′", "cdots": "⋯", "ldots": "…", "dot": "·",
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "theta": "θ", "lambda": "λ", "mu": "μ",
-    "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "omega": "ω",
+    "over": "/", "times": "×", "div": "÷", "divide": "÷", "cdot": "·", "bullet": "•", "ast": "∗", "circ": "∘",
+    "plusminus": "±", "minusplus": "∓", "+-": "±", "-+": "∓", "oplus": "⊕", "ominus": "⊖", "otimes": "⊗", "odot": "⊙",
+    "sqrt": "√", "root": "√", "sum": "∑", "smallsum": "∑", "prod": "∏", "smallprod": "∏", "coprod": "∐",
+    "int": "∫", "dint": "∬", "tint": "∭", "oint": "∮", "inf": "∞", "infty": "∞", "partial": "∂", "nabla": "∇",
+    "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "neq": "≠", "ne": "≠", "!=": "≠", "approx": "≈", "image": "≒",
+    "reimage": "≓", "sim": "∼", "simeq": "≃", "cong": "≅", "equiv": "≡", "==": "≡", "propto": "∝", "doteq": "≐",
+    "rarrow": "→", "larrow": "←", "lrarrow": "↔", "uparrow": "↑", "downarrow": "↓", "udarrow": "↕", "to": "→", "->": "→",
+    "RARROW": "⇒", "LARROW": "⇐", "LRARROW": "⇔", "UPARROW": "⇑", "DOWNARROW": "⇓", "UDARROW": "⇕", "mapsto": "↦",
+    "in": "∈", "owns": "∋", "notin": "∉", "subset": "⊂", "supset": "⊃", "superset": "⊃", "subseteq": "⊆", "supseteq": "⊇",
+    "cup": "∪", "union": "∪", "smallunion": "∪", "cap": "∩", "inter": "∩", "smallinter": "∩", "emptyset": "∅",
+    "forall": "∀", "exist": "∃", "land": "∧", "lor": "∨", "lnot": "¬", "therefore": "∴", "because": "∵",
+    "triangle": "△", "triangled": "▽", "angle": "∠", "bot": "⊥", "deg": "°", "prime": "′", "centigrade": "℃",
+    "hbar": "ℏ", "ohm": "Ω", "angstrom": "Å", "cdots": "⋯", "ldots": "…", "vdots": "⋮", "ddots": "⋱", "dot": "·",
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "omicron": "ο", "pi": "π", "rho": "ρ",
+    "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
     "rm": "", "it": "", "bold": "", "left": "", "right": "",
+    "#": "; ", "&": ", ",
 }  # fmt: skip
-"""The commands of the script that stand for one sign; matrices, decorations and the rest stay as they are written."""
+"""The commands of the script that stand for one sign, as Hangul's help on equations lists them. Where capitals mean another
+sign they stand here; else they mean the same or the capital letter. Matrices and decorations stay as they are written, rows of
+a matrix parted by semicolons."""
 
-_TOKEN = re.compile(r'"([^"]*)"|[A-Za-z]+|\S|\s+')
+_TOKEN = re.compile(r'"([^"]*)"|[A-Za-z]+|->|\+-|-\+|!=|==|\S|\s+')
+_TIGHT = re.compile(r"\s*([\^_])\s*|(?<=\))\s*(/)\s*(?=\()|\s+([;,)])|([(√])\s+")
+"""What stands close to its neighbours: raised and lowered signs, the line of a fraction, brackets, roots."""
 
 
 def equation_text(script: str) -> str:
@@ -32,5 +46,5 @@ def equation_text(script: str) -> str:
             written.append(" ")
         else:
             written.append(_WORDS.get(word, _WORDS.get(word.lower(), word).upper() if word.isupper() else word))
-    text = " ".join("".join(written).split())
-    return re.sub(r"\(\s*([^()\s]*)\s*\)", r"(\1)", text)
+    text = _TIGHT.sub(lambda found: "".join(filter(None, found.groups())), "".join(written))
+    return " ".join(text.split()).removesuffix(";")

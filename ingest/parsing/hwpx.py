@@ -38,7 +38,7 @@ _MAX_META = 4_000
 class HwpxParser:
     """Hangul documents in XML (.hwpx, and templates .hwtx)."""
 
-    name = "hwpx/1"
+    name = "hwpx/2"
     media_types = (media_types.HWPX,)
 
     def bid(self, identified: Identified) -> int:

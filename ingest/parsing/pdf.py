@@ -69,7 +69,7 @@ class _RawPage:
 class PdfParser:
     """Digital PDFs and scans, decided page by page."""
 
-    name = "pdf/3"
+    name = "pdf/4"
     media_types = (media_types.PDF,)
 
     def bid(self, identified: Identified) -> int:

@@ -8,6 +8,7 @@ from typing import Self
 
 from ingest.parsing.pdf_columns import Columns, find_columns
 from ingest.parsing.pdf_extras import Outline, bookmark_key
+from ingest.parsing.pdf_hyphens import Hyphens
 from ingest.parsing.pdf_layout import (
     PageLines,
     group_elements,
@@ -97,7 +98,7 @@ def page_elements(pages: Sequence[Page], outline: Outline | None = None, seam: S
     groups_of_page = [[spelling.mended(group) for group in groups] for groups in raw_groups]
     seam.levels = heading_sizes((group for groups in groups_of_page for group in groups), body, seam.levels)
     elements: list[Element] = []
-    tables = _continued(pages, kept, seam)
+    tables = _continued(pages, kept, seam, spelling.hyphens)
     for page, groups in zip(pages, groups_of_page, strict=True):
         number = page.lines.number
         placed = [
@@ -169,13 +170,15 @@ def _may_be_heading(element: Element) -> bool:
     return element.kind is not ElementKind.TABLE and len(element.text) <= _MAX_BOOKMARK
 
 
-def _continued(pages: Sequence[Page], kept: Sequence[PageLines], seam: Seam) -> dict[int, list[Element]]:
+def _continued(
+    pages: Sequence[Page], kept: Sequence[PageLines], seam: Seam, hyphens: Hyphens
+) -> dict[int, list[Element]]:
     """Tables by page. One that begins a page goes on with the one that ended the page before."""
     result: dict[int, list[Element]] = {}
     for page, lines in zip(pages, kept, strict=True):
         number = page.lines.number
         found: list[Element] = []
-        for position, table in enumerate(page.tables):
+        for position, table in enumerate(table.mended(hyphens) for table in page.tables):
             above = any(line.box[3] <= table.box[1] for line in lines.lines)
             if position == 0 and seam.table and seam.table_page == number - 1 and not above:
                 table = table.continued(seam.table)

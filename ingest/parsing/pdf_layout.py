@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,9 @@ from rag.domain.document import Element, ElementKind
 
 _EDGE_LINES = 2
 """How many lines at the top and at the bottom of a page may be a header or a footer."""
+
+_DEEPEST_EDGE = 4
+"""How many, where all lines between them and the edge of the page are headers or footers themselves and stand close by."""
 
 _REPEATED_PAGES = 3
 _REPEATED_SHARE = 0.25
@@ -65,10 +69,9 @@ class PageLines:
 def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLines]:
     """Pages without headers, footers and page numbers. The first copy of a header stays: it may be the only title."""
     edges = [_edge_lines(page) for page in pages]
-    counts = Counter(pattern for lines in edges for pattern in {_pattern(line) for line in lines})
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
     seen = set(seam.running)
-    seam.running |= {pattern for pattern, count in counts.items() if count >= needed}
+    seam.running |= _repeated(edges, needed)
     offsets = Counter(
         offset
         for page, lines in zip(pages, edges, strict=True)
@@ -77,7 +80,39 @@ def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLi
     offset, count = offsets.most_common(1)[0] if offsets else (None, 0)
     if count >= min(needed, len(pages)) and len(pages) > 1:
         seam.numbering = offset
+    for depth in range(_EDGE_LINES, _DEEPEST_EDGE):
+        deeper = [_behind(page, lines, depth, seam) for page, lines in zip(pages, edges, strict=True)]
+        seam.running |= _repeated(deeper, needed)
+        edges = [lines + more for lines, more in zip(edges, deeper, strict=True)]
     return [_without(page, set(lines), seam, seen) for page, lines in zip(pages, edges, strict=True)]
+
+
+def _repeated(edges: Sequence[Sequence[Line]], needed: float) -> set[str]:
+    """Patterns of lines at the edges of so many pages."""
+    counts = Counter(pattern for lines in edges for pattern in {_pattern(line) for line in lines})
+    return {pattern for pattern, count in counts.items() if count >= needed}
+
+
+def _behind(page: PageLines, edge: Sequence[Line], depth: int, seam: Seam) -> list[Line]:
+    """The line below a header of `depth` lines, and the one above such a footer; none with a number, which may be data."""
+    by_height = sorted(page.lines, key=lambda line: line.box[1])
+    if len(by_height) <= 2 * depth:
+        return []
+    known = {line for line in edge if _is_running(line, page, seam)}
+    ends = (by_height[:depth], by_height[depth]), (by_height[: -depth - 1 : -1], by_height[-depth - 1])
+    blocks = [[*nearer, line] for nearer, line in ends if known.issuperset(nearer) and not _DIGITS.search(line.text)]
+    return [block[-1] for block in blocks if all(itertools.starmap(_is_close, itertools.pairwise(block)))]
+
+
+def _is_close(one: Line, other: Line) -> bool:
+    """They are lines of one block."""
+    upper, lower = sorted((one, other), key=lambda line: line.box[1])
+    return lower.box[1] - upper.box[3] <= _PARAGRAPH_GAP * max(one.height, other.height)
+
+
+def _is_running(line: Line, page: PageLines, seam: Seam) -> bool:
+    is_number = seam.numbering is not None and _number_offset(line, page) == seam.numbering
+    return is_number or _pattern(line) in seam.running
 
 
 def _edge_lines(page: PageLines) -> list[Line]:

@@ -19,11 +19,12 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
 from ingest.parsing.hidden_text import has_hidden_characters
-from ingest.parsing.pdf_letter_spacing import whole_words
+from ingest.parsing.pdf_dropped import DroppedTwins
+from ingest.parsing.pdf_letter_spacing import Span, whole_words
 from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
 
-_LINE_END, _CARRIAGE_RETURN, _SPACE = 10, 13, 32
+_LINE_END, _CARRIAGE_RETURN, _SPACE, _F = 10, 13, 32, 102
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|heavy|black|-b(?:,|$)", re.I)
 _FONT_NAME_BYTES = 128
@@ -45,7 +46,10 @@ _TINY = 1.5
 
 _LABEL = re.compile(r"\W|[(]?\w[.)]|[(]?\d{1,2}(?:\.\d{1,2}){0,4}[.)]?|[①-⑳]")
 _HYPHENS = "\x02\u00ad\ufffe"
-"""How PDFium reports a hyphen that it takes for the mark of a divided word."""
+"""How PDFium reports a hyphen at the end of a line; it leaves out the line end that follows."""
+
+DIVIDED = "\u00ad"
+"""Ends the text of a word that a line end cuts at a hyphen, until `Hyphens` says what it was."""
 
 
 UP, DOWN, OVER = 1, -1, 2
@@ -66,7 +70,6 @@ class Line:
     Attributes:
         height: of the characters, points; the font's size as it appears.
         spaced: the source has a space after the last word: the line ends between words.
-        divided: the last word was divided by a hyphen, which is left out.
         turned: it runs up the page (`UP`) or down, letters on their side.
     """
 
@@ -75,13 +78,17 @@ class Line:
     height: float
     bold: bool
     spaced: bool = False
-    divided: bool = False
     turned: int = 0
 
     @property
     def text(self) -> str:
         """Words with single spaces."""
         return " ".join(word.text for word in self.words)
+
+    @property
+    def divided(self) -> bool:
+        """It ends at a hyphen, inside a word."""
+        return self.words[-1].text.endswith(DIVIDED)
 
     @property
     def wide_gaps(self) -> int:
@@ -192,6 +199,10 @@ def page_text(
     return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1), reader.masked)
 
 
+def _character(code: int) -> str:
+    return chr(code) if code < 0x110000 else "\ufffd"
+
+
 def _is_flat(word: Word) -> bool:
     """It does not run up or down the page."""
     return word.box[3] - word.box[1] <= 1.3 * max(word.box[2] - word.box[0], 4.0) or len(word.text) < 3
@@ -213,6 +224,7 @@ class _CharacterReader:
         keep_unseen: bool,
     ) -> None:
         self._raw = text_page.raw
+        self._twins = DroppedTwins(text_page)
         self._count = text_page.count_chars()
         self._transform = transform
         self._width, self._height = size
@@ -232,7 +244,7 @@ class _CharacterReader:
         unicode_of: Any = pdfium_c.FPDFText_GetUnicode
         raw = self._raw
         lines: list[Line] = []
-        words: list[tuple[int, int, str]] = []
+        words: list[Span] = []
         letters: list[str] = []
         begin = 0
         spaced = False
@@ -241,8 +253,10 @@ class _CharacterReader:
             if (code > _SPACE and code != 0xA0) or code == 2:
                 if not letters:
                     begin = index
-                letters.append(chr(code) if code < 0x110000 else "\ufffd")
+                letters.append("ff" if code == _F and self._twins.follows(index) else _character(code))
                 spaced = False
+                continue
+            if code == _SPACE and letters and letters[-1] == "ff" and self._twins.closes_up(index - 1):
                 continue
             if letters:
                 words.append((begin, index - 1, "".join(letters)))
@@ -255,7 +269,7 @@ class _CharacterReader:
                 words, spaced = [], False
         return lines
 
-    def _shown(self, words: list[tuple[int, int, str]]) -> Iterator[_Placed]:
+    def _shown(self, words: list[Span]) -> Iterator[_Placed]:
         """Words that a reader sees."""
         for first, last, text in words:
             self.characters += len(text)
@@ -263,9 +277,10 @@ class _CharacterReader:
                 self.noise += len(text)
             elif any(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text):
                 self.noise += sum(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text)
-            word = Word(clean(text.translate(_LIGATURES)), self._span_box(first, last))
-            if not word.text:
+            shown = clean(text.translate(_LIGATURES))
+            if not shown:
                 continue
+            word = Word(shown + DIVIDED * (text[-1] in _HYPHENS), self._span_box(first, last))
             if self._is_without_ink(first):
                 self.unseen += 1
                 self.hidden += not self._keep_unseen
@@ -289,20 +304,36 @@ class _CharacterReader:
         red, green, blue, alpha = (part.value for part in self._colour)
         return alpha == 0 or (min(red, green, blue) >= WHITE and self._objects.is_white_at(box))
 
-    def _lines(self, words: list[tuple[int, int, str]], spaced: bool) -> Iterator[Line]:
+    def _lines(self, words: list[Span], spaced: bool) -> Iterator[Line]:
         """One line as a rule: PDFium takes a short text far below for a continuation."""
-        divided = words[-1][2][-1] in _HYPHENS
         self.masked |= has_hidden_characters(" ".join(("", *(text for _, _, text in words))))
         parts: list[list[_Placed]] = []
-        for placed in self._shown(words):
+        for placed in self._shown([half for word in words for half in self._halves(word)]):
             if parts and (same_row(parts[-1][-1][2].box, placed[2].box) or not _is_flat(placed[2])):
                 parts[-1].append(placed)
             else:
                 parts.append([placed])
         for part in parts:
-            yield self._line(part, spaced, divided and part is parts[-1])
+            yield self._line(part, spaced)
 
-    def _line(self, kept: list[_Placed], spaced: bool, divided: bool) -> Line:
+    def _halves(self, word: Span) -> Iterator[Span]:
+        """A word that a line end cuts at a hyphen is one to PDFium, with the hyphen inside: what stands on each line."""
+        begin, last, text = word
+        if not any(mark in text[:-1] for mark in _HYPHENS):
+            yield word
+            return
+        letters: list[str] = []
+        for index in range(begin, last + 1):
+            letters.append(_character(pdfium_c.FPDFText_GetUnicode(self._raw, index)))
+            below = letters[-1] in _HYPHENS and index < last and not self._on_one_row(index - 1, index + 1)
+            if index == last or (below and index > begin):
+                yield begin, index, "".join(letters)
+                begin, letters = index + 1, []
+
+    def _on_one_row(self, one: int, other: int) -> bool:
+        return same_row(self._character_box(one), self._character_box(other))
+
+    def _line(self, kept: list[_Placed], spaced: bool) -> Line:
         shown = [word for _, _, word in kept]
         box = union([word.box for word in shown])
         heights = sorted(word.box[3] - word.box[1] for word in shown)
@@ -312,7 +343,7 @@ class _CharacterReader:
         turned = self._turned(kept)
         if turned:
             height = sorted(word.box[2] - word.box[0] for word in shown)[len(shown) // 2]
-        return Line(tuple(shown), box, height, bold, spaced, divided, turned)
+        return Line(tuple(shown), box, height, bold, spaced, turned)
 
     def _turned(self, words: list[_Placed]) -> int:
         """Whether the longest word runs up or down; vertical writing, whose letters stand upright, does not count."""
@@ -407,5 +438,4 @@ def joined(line: Line, run: Line) -> Line:
         height=max(line.height, run.height),
         bold=line.bold and run.bold,
         spaced=last.spaced,
-        divided=last.divided,
     )

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ingest.parsing.pdf_hyphens import Hyphens
 from ingest.parsing.pdf_page import Line, Word, rounded, same_row, union
 from ingest.parsing.tables import Row, table_element
 from rag.domain.anchor import Box, PageAnchor
@@ -93,6 +94,12 @@ class FoundTable:
     columns: tuple[tuple[float, float], ...]
     head_rows: int = 0
     caption: Element | None = None
+
+    def mended(self, hyphens: Hyphens) -> FoundTable:
+        """With the words whole that line ends cut."""
+        rows = tuple((tuple(map(hyphens.mended, cells)), where) for cells, where in self.rows)
+        caption = replace(self.caption, text=hyphens.mended(self.caption.text)) if self.caption else None
+        return replace(self, head=tuple(map(hyphens.mended, self.head)), rows=rows, caption=caption)
 
     def element(self) -> Element | None:
         """The table with its head first."""

@@ -82,7 +82,7 @@ def test_notes_headers_boxes_equations_and_nested_tables(tmp_path: Path):
         "각주의 글",
         "글상자 안의 글",
         "그림 설명",
-        "식은 (a)/(b) 이다.".replace(")/(", ") / ("),
+        "식은 (a)/(b) 이다.",
         "미주의 글",
         "| 국내 | 운임 \\| 실비 |\n| --- | --- |",
     ]

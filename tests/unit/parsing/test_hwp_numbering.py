@@ -60,11 +60,22 @@ def test_bullets_of_symbol_fonts_are_shown_by_letters_that_any_font_has():
 @pytest.mark.parametrize(
     ("script", "text"),
     [
-        ("{a+b} over {2}", "(a+b) / (2)"),
+        ("{a+b} over {2}", "(a+b)/(2)"),
         ("x^2 + y_{1} LEQ 3", "x^2 + y_(1) ≤ 3"),
+        (
+            "E=mr  ^{2} = {nc  ^{2}} over {sqrt {1- {r ^{2}} over {d ^{2}}}}",
+            "E=mr^(2) = (nc^(2))/(√(1- (r^(2))/(d^(2))))",
+        ),
+        ("lim _{TRIANGLE t -> 0} {{TRIANGLE s} over {TRIANGLE t}}", "lim_(△ t → 0) ((△ s)/(△ t))"),
+        ("h image 2.5 ^{M _{2}}", "h ≒ 2.5^(M_(2))"),
+        ("(abc) {pmatrix{p#q#r}} =(ab)", "(abc) (pmatrix(p; q; r)) =(ab)"),
+        ("LEFT | a RIGHT | = {cases{a&(a GEQ 0)#-a&(a<0)}}", "| a | = (cases(a, (a ≥ 0); -a, (a<0)))"),
+        ("A RARROW B rarrow C", "A ⇒ B → C"),
+        ("eta = psi +- NU", "η = ψ ± Ν"),
         ('"단가" times "수량"', "단가 × 수량"),
         ("SIGMA ~ sigma``pi", "Σ σ π"),
-        ("sqrt {x}#", "√ (x)#"),
+        ("sqrt {x}#", "√(x)"),
+        ("vec{F} cdot hat{n}", "vec(F) · hat(n)"),
         ("", ""),
     ],
 )

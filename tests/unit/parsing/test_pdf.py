@@ -85,6 +85,40 @@ def test_headers_footers_and_page_numbers_are_removed(parse_pages):
     assert found.count("And 2026 is a year.") == 6
 
 
+def test_header_of_three_lines(parse_pages):
+    """As over the notes to accounts, where it would part sentences that go on on the next page."""
+    pages = []
+    for number in range(1, 7):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, "Notes to Statements (Continued)", 8)
+        page.text(60, 54, "(Unaudited)", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefghijkl")))
+    found = "\n".join(texts(parse_pages(*pages)))
+    assert found.count("(Unaudited)") == 1
+    assert all(found.count(f"{'g' * number} is told") for number in range(1, 7))
+    assert found.count("is told here") == 6 * 12
+
+
+def test_third_line_with_a_number_stays(parse_pages):
+    """Of a form that is printed for each person."""
+    pages = []
+    for number in range(1, 7):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, "Pay slip", 8)
+        page.text(60, 54, f"Sum: {number},000", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abc")))
+    found = "\n".join(texts(parse_pages(*pages)))
+    assert [found.count(f"Sum: {number},000") for number in range(1, 7)] == [1] * 6
+
+
+def test_third_line_below_a_title_of_its_own_stays(parse_pages):
+    """The unit of each statement is no header."""
+    pages = []
+    for title in ("Income", "Balance Sheets", "Cash Flows", "Equity"):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, f"Statements of {title}", 8)
+        page.text(60, 54, "(In millions)", 8)
+        pages.append(body(page, 100, *(f"{letter} of {title} is told here." for letter in "abcdefghijkl")))
+    assert "\n".join(texts(parse_pages(*pages))).count("(In millions)") == 4
+
+
 def test_ruled_table(parse_pages):
     page = body(PdfPage(), 60, "Before the table.")
     page.grid((60, 160, 260, 360), (100, 120, 140, 160))
@@ -142,6 +176,40 @@ def test_hyphenated_word_is_put_together(parse_pages):
     page = body(PdfPage(), 100, "This is a sentence that speaks of an inter-", "national agreement between two banks.")
     body(page, 160, "It is international.")
     assert "international agreement" in texts(parse_pages(page))[0].replace("\n", " ")
+
+
+def test_line_that_ends_at_a_hyphen_of_the_text(parse_pages):
+    """Word processors divide no words."""
+    page = body(
+        PdfPage(),
+        100,
+        "The interest of this loan is fixed, as it was before, until the third-",
+        "party lender is asked under the terms that were agreed with him.",
+    )
+    body(page, 160, *["A line of a document that ends where one of its words ends, as lines do."] * 9)
+    (first, *_) = parse_pages(page).elements
+    assert "until the third-party\nlender is asked" in first.text
+    boxes = [box for anchor in first.line_anchors for _, box in anchor.boxes]
+    assert [box[3] - box[1] < 15 for box in boxes] == [True, True]
+
+
+def test_hyphen_at_the_end_of_a_line_that_goes_on_on_the_next_page(parse_pages):
+    pages = [body(PdfPage(), 700, "The loan is from a third-"), body(PdfPage(), 60, "party lender, who is asked.")]
+    assert texts(parse_pages(*pages))[0] == "The loan is from a third-"
+
+
+def test_second_f_of_an_italic(parse_pages):
+    """PDFium takes it for the first one printed twice."""
+    page = PdfPage().letters(60, 100, "to differ off a effect", 10)
+    assert texts(parse_pages(page)) == ["to differ off a effect"]
+
+
+def test_letter_printed_twice_is_one(parse_pages):
+    page = PdfPage()
+    for x in (60, 60.3):
+        page.letters(x, 100, "f", 10)
+    page.letters(63, 100, "or", 10)
+    assert texts(parse_pages(page)) == ["for"]
 
 
 def test_korean_word_cut_by_the_line_end(parse_pages):

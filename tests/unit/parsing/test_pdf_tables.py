@@ -212,3 +212,25 @@ def test_text_between_pages_ends_a_table(parse_pages):
     )
     _, other = tables(parse_pages(first, second))
     assert rows_of(other)[0] == ["A", "1", "2"]
+
+
+def test_head_that_is_cut_at_its_hyphen(parse_pages):
+    """`Quarter-over-Quarter Change` on two lines."""
+    page = PdfPage().grid((60, 160, 260, 360), (100, 130, 150, 170))
+    page.text(65, 110, "Item").text(165, 104, "Quarter-over-").text(165, 116, "Quarter Change").text(265, 110, "Sales")
+    for row, cells in enumerate((("Chips", "12", "1,000"), ("Boards", "(7)", "500"))):
+        for column, cell in enumerate(cells):
+            page.text(65 + column * 100, 134 + row * 20, cell)
+    (table,) = tables(parse_pages(page))
+    assert rows_of(table)[0] == ["Item", "Quarter-over-Quarter Change", "Sales"]
+
+
+def test_label_that_is_cut_at_its_hyphen(parse_pages):
+    """Of a table without rules."""
+    page = PdfPage().text(305, 70, "2022").text(375, 70, "2021")
+    statement(page, 84, [("Net sales", "82,959", "81,434"), ("Cost of sales", "41,485", "40,899")], (330, 400))
+    page.text(60, 112, "Shares whose effect was anti-").text(60, 124, "dilutive")
+    right(right(page, 330, 124, "5,589"), 400, 124, "5,280")
+    statement(page, 138, [("Gross margin", "35,885", "35,255"), ("Net income", "20,721", "20,551")], (330, 400))
+    (table,) = tables(parse_pages(page))
+    assert ["Shares whose effect was anti-dilutive", "5,589", "5,280"] in rows_of(table)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ingest.parsing.pdf_page import Line, Word
+import re
+
+import pytest
+
+from ingest.parsing.pdf_page import DIVIDED, Line, Word
 from ingest.parsing.pdf_words import Spelling
 
 
@@ -40,3 +44,49 @@ def test_two_known_words_stay_two():
 
 def test_a_document_that_divides_no_words_is_left_alone():
     assert mended(lines("그는 개인정", "보의 뜻을 안다"), WHOLE) == "그는 개인정 보의 뜻을 안다"
+
+
+def divided(*texts: str) -> list[Line]:
+    """Lines some of which end at a hyphen, which may be the mark of a divided word."""
+    return lines(*(re.sub("-$", DIVIDED, text) for text in texts))
+
+
+TYPESET = divided(
+    "The agreement speaks of an inter-", "national court and of the govern-", "ment that it binds, by inter-",
+    "national law. It is international and of government alone.",
+)  # fmt: skip
+"""A writer that divides words."""
+
+
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [("a credit-", "related loss"), ("Rule 13a-", "15(f) of the Act"), ("on a non-", "GAAP basis"), ("an x-", "ray")],
+)
+def test_hyphen_of_the_text_stays_where_no_words_are_divided(head: str, tail: str):
+    prose = lines(*["the lines of a document end where its words end and are as long as they happen to be"] * 20)
+    whole = f"{head}{tail}"
+    assert mended(divided(head, tail), prose) == whole
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "whole"),
+    [
+        ("no govern-", "ment is", "no government is"),
+        ("he is unspeak-", "ably bad", "he is unspeakably bad"),
+        ("an agreement of law-", "court type", "an agreement of law-court type"),
+        ("under Rule 13a-", "15(f) of it", "under Rule 13a-15(f) of it"),
+        ("see acme.com/inter-", "national here", "see acme.com/inter-national here"),
+        ("by Jean-", "Pierre", "by Jean-Pierre"),
+        ("THE GOVERN-", "MENT", "THE GOVERNMENT"),
+        ("of a third-", "party kind", "of a third-party kind"),
+    ],
+)
+def test_a_writer_that_divides_words(head: str, tail: str, whole: str):
+    elsewhere = lines("the law and the court and a third-party claim")
+    assert mended(divided(head, tail), TYPESET, elsewhere) == whole
+
+
+def test_many_hyphens_at_line_ends_are_divided_words():
+    """Though the document has none of them a second time."""
+    page = divided("Ein Vertrag be-", "steht aus An-", "trag und An-", "nahme.")
+    assert mended(page) == "Ein Vertrag besteht aus Antrag und Annahme."
