@@ -99,6 +99,12 @@ def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float)
             "detail_ko": "지금 답하는 공간과 비교하지 않았고(--questions) --force도 주지 않았습니다",
         }
     labelled = comparison["labelled"]
+    if not labelled and comparison.get("left_out"):
+        names = ", ".join(comparison["unknown"])
+        return {
+            "detail": f"none of the documents that the questions name is on record, so nothing was measured: {names}",
+            "detail_ko": f"질문에 적힌 문서가 하나도 등록되어 있지 않아 품질을 재지 못했습니다: {names}",
+        }
     if not labelled:
         return {
             "detail": "the questions name no documents, so they tell how much results change, not whether for the better",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -387,6 +388,31 @@ class TestOneService:
         assert service.services.rag.spaces.current.id != space["id"]
         switched = caller.post(f"{address}/switch", json={"max_drop": 0.01, "force": True}).json()
         assert (switched["state"], switched["forced"]) == ("current", True)
+
+    def test_names_that_fit_no_document_are_no_reason_to_switch(self, alone: Running) -> None:
+        caller = operator(alone)
+        caller.ingest(caller.collection(), {f"보존{n}.md": text_of(n) for n in range(4)})
+        space = build(caller, OTHER)
+        address = f"{SPACES}/{space['id']}"
+        gone = [{"question": f"휴가{n} 신청", "documents": [f"없는 규정 {n}"]} for n in range(4)]
+        measured = caller.post(f"{address}/comparison", json={"questions": gone}).json()["comparison"]
+        assert (measured["labelled"], measured["left_out"], measured["unknown"][0]) == (0, 4, "없는 규정 0")
+        refused = caller.post(f"{address}/switch", json={})
+        assert (refused.status_code, refused.json()["code"]) == (409, "switch_refused"), refused.text
+        assert "없는 규정 3" in refused.text
+        refused = caller.post(f"{address}/switch", json={}, headers={"Accept-Language": "ko"})
+        assert "등록되어 있지 않아" in refused.text and "record" not in refused.text
+
+    def test_documents_are_named_as_for_an_evaluation(self, alone: Running) -> None:
+        """A file name without its ending, or as macOS spells it, counts like the key."""
+        caller = operator(alone)
+        caller.ingest(caller.collection(), {f"휴가규정{n}.md": text_of(n) for n in range(4)})
+        space = build(caller, OTHER)
+        names = ["휴가규정0", "휴가규정1.md", unicodedata.normalize("NFD", "휴가규정2.md"), "없음"]
+        questions = [{"question": f"휴가{n} 신청", "documents": [name]} for n, name in enumerate(names)]
+        measured = caller.post(f"{SPACES}/{space['id']}/comparison", json={"questions": questions}).json()["comparison"]
+        assert (measured["labelled"], measured["left_out"], measured["unknown"]) == (3, 1, ["없음"])
+        assert measured["ndcg_before"] > 0.5
 
     def test_the_better_space_is_switched_to_without_force(self, alone: Running) -> None:
         service = alone
