@@ -14,6 +14,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column, Table
 
@@ -205,7 +206,8 @@ def _built(client: httpx.Client, space: dict[str, Any]) -> dict[str, Any]:
         task = progress.add_task(text("space_building"), total=None)
         while space["state"] == "building":
             left = "" if space["eta_s"] is None else f" · {space['eta_s']:.0f}{text('seconds_left')}"
-            description = text("space_building") + left
+            waits = f" · {shown(space['error'])}" if space["error"] else ""
+            description = text("space_building") + left + escape(waits)
             progress.update(task, completed=space["done"], total=space["total"] or None, description=description)
             time.sleep(_LOOK_S)
             space = checked(client.get(f"{_ADDRESS}/{space['id']}"))

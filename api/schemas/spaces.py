@@ -43,7 +43,9 @@ class SpaceOut(BaseModel):
     comparison: ComparisonOut | None
     previous: str | None = Field(description="the space that a rollback goes back to")
     forced: bool = Field(description="whether it was switched to against a bound, or without a comparison")
-    error: str = Field(description="why it failed: it could not be built, or its model's files were changed")
+    error: str = Field(
+        description="why it failed, such as that its model's files were changed; while it is built, what it waits for"
+    )
     created_at: datetime
     ready_at: datetime | None
     switched_at: datetime | None
