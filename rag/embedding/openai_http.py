@@ -278,7 +278,10 @@ def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
         ConfigurationError: address, model, or width is missing, or the key file can't be read.
     """
     if not settings.model or settings.dimensions is None:
-        raise ConfigurationError(detail="embedding: openai_http needs url, model and dimensions")
+        raise ConfigurationError(
+            detail="embedding: openai_http needs url, model and dimensions",
+            detail_ko="embedding: openai_http에는 url, model, dimensions가 필요합니다",
+        )
     root = (settings.url or "").rstrip("/").removesuffix("/v1")
     servers = {
         role: ModelServer(

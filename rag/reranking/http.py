@@ -171,7 +171,10 @@ def open_http_reranker(settings: RerankingSettings) -> HttpReranker:
         ConfigurationError: the address or the model's name is missing, or the key file can't be read.
     """
     if not settings.model and settings.shape != "tei":
-        raise ConfigurationError(detail=f"reranking.model: the name is needed for shape {settings.shape}")
+        raise ConfigurationError(
+            detail=f"reranking.model: the name is needed for shape {settings.shape}",
+            detail_ko=f"reranking.model: shape {settings.shape}에는 모델 이름이 필요합니다",
+        )
     name = settings.model or "reranker"
     root = checked_url(name, settings.url)
     root = root if root.endswith("/rerank") else root.removesuffix("/v1")

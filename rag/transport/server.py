@@ -341,10 +341,14 @@ def checked_url(name: str, url: str | None) -> str:
         parsed = urlsplit(url or "")
         fine = parsed.scheme in ("http", "https") and parsed.hostname and parsed.port != 0
     except ValueError as error:
-        raise ConfigurationError(detail=f"the address of the server of {name} is not valid") from error
+        raise ConfigurationError(
+            detail=f"the address of the server of {name} is not valid",
+            detail_ko=f"{name} 서버의 주소가 올바르지 않습니다",
+        ) from error
     if not fine or parsed.username or parsed.password or parsed.query or parsed.fragment:
         raise ConfigurationError(
-            detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file"
+            detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file",
+            detail_ko=f"{name} 서버의 주소는 http(s)://호스트[:포트][/경로] 형식이어야 합니다. 키는 파일에 두세요",
         )
     return parsed.geturl().rstrip("/")
 
@@ -359,7 +363,10 @@ def read_key(key_file: Path | None) -> str | None:
         return None
     key = read_secret(key_file)
     if not key.isascii() or not key.isprintable() or " " in key or len(key) > _LONGEST_KEY:
-        raise ConfigurationError(detail=f"the key file {key_file} holds no key on a single line")
+        raise ConfigurationError(
+            detail=f"the key file {key_file} holds no key on a single line",
+            detail_ko=f"키 파일 {key_file}에 한 줄로 된 키가 없습니다",
+        )
     return key
 
 
