@@ -108,6 +108,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ModelUnavailable: 503,
     e.ModelBusy: 503,
     e.ModelTimeout: 504,
+    e.ModelAway: 503,
+    e.ModelUnusable: 502,
     e.ModelBroken: 502,
     e.ModelNotServed: 502,
     e.GenerationStopped: 502,

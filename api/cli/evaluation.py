@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.app import distribution_version
 from api.cli.auditing import Told, noted
@@ -172,7 +172,8 @@ def conditions(bench: Bench, ready: Ready) -> dict[str, Any]:
 
 def _means_table(means: Mapping[str, Mapping[str, Interval]], measured: runs.Run) -> Table:
     count = len(measured.questions)
-    table = Table(text("ranking"), *MEASURES, title=f"{count} {text('questions')}")
+    columns = (Column(head, overflow="fold") for head in (text("ranking"), *MEASURES))
+    table = Table(*columns, title=f"{count} {text('questions')}")
     for ranking, row in means.items():
         asked = measured.asked(ranking)
         table.add_row(
@@ -183,7 +184,8 @@ def _means_table(means: Mapping[str, Mapping[str, Interval]], measured: runs.Run
 
 
 def _interval(value: Interval) -> str:
-    return f"{value.mean:.3f} [dim]{value.low:.3f}–{value.high:.3f}[/dim]"
+    """A mean and its interval, the latter short enough for five of them in 80 columns."""
+    return f"{value.mean:.3f} [dim]{value.low:.2f}–{value.high:.2f}[/dim]"
 
 
 def _signed(value: Interval) -> str:
@@ -301,10 +303,8 @@ def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[
 
 
 def _tuned_table(tuned: Sequence[tuning.Tuned]) -> Table:
-    table = Table(
-        text("language"), text("kind"), text("questions"), text("weights_now"), text("weights_chosen"),
-        text("held_out"), text("gain"), text("verdict"),
-    )  # fmt: skip
+    heads = ("language", "kind", "questions", "weights_now", "weights_chosen", "held_out", "gain", "verdict")
+    table = Table(*(Column(text(head), overflow="fold") for head in heads))
     for item in tuned:
         gain = _signed(item.gain) if item.gain is not None else ""
         held_out = f"{item.before:.3f} → {item.after:.3f}" if item.gain is not None else ""

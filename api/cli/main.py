@@ -25,7 +25,7 @@ from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.people_commands import accounts_app, grants_app, groups_app
 from api.cli.sizing import sizing
-from api.cli.speaking import SpokenGroup
+from api.cli.speaking import SpokenGroup, asks_for_help
 from api.cli.texts import text
 
 app = typer.Typer(
@@ -128,7 +128,7 @@ def common(
         key = _key_in(key_file)
     context.obj = Options(config, data_dir, server, key)
     _refuse_server(context)
-    if server and not key and context.invoked_subcommand:
+    if server and not key and context.invoked_subcommand and not asks_for_help(context):
         typer.secho(text("server_needs_key"), fg="red", err=True)
         raise typer.Exit(2)
 
@@ -163,7 +163,7 @@ def audit_common(context: typer.Context) -> None:
 
 def _refuse_server(context: typer.Context) -> None:
     """End when a command that works on the store itself is given a server."""
-    if context.obj.server and context.invoked_subcommand in _LOCAL_ONLY:
+    if context.obj.server and context.invoked_subcommand in _LOCAL_ONLY and not asks_for_help(context):
         name = context.command_path.split()[1:]
         command = " ".join([*name, str(context.invoked_subcommand)])
         typer.secho(text("store_itself").format(command=command), fg="red", err=True)

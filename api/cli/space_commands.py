@@ -34,12 +34,17 @@ def migrate(
     max_tokens: Annotated[
         int | None, typer.Option(min=32, max=8192, help="Longest passage, in the model's tokens.")
     ] = None,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Decide without questions whose documents are not here, and say so.")
+    ] = False,
 ) -> None:
     """Change the embedding model while the service answers: build, compare, switch. Can be interrupted and repeated."""
     from api.cli.spaces import MigrateOptions
     from api.cli.spaces import migrate as run_migrate
 
-    wanted = MigrateOptions(to, folder, settings, questions, max_drop, force, switch, languages, max_tokens)
+    wanted = MigrateOptions(
+        to, folder, settings, questions, max_drop, force, switch, languages, max_tokens, skip_missing
+    )
     run_migrate(context.obj, wanted)
 
 

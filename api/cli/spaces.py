@@ -14,6 +14,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column, Table
 
@@ -41,6 +42,7 @@ class MigrateOptions:
         switch: whether to switch, or only build and compare.
         languages: that reach the model, parted by commas; none leaves it to the settings.
         max_tokens: longest passage, in the model's tokens; none means that of the settings, or of the space that answers now.
+        skip_missing: go on where questions expect documents that are not on record; they measure nothing.
     """
 
     to: str | None = None
@@ -52,6 +54,7 @@ class MigrateOptions:
     switch: bool = True
     languages: str | None = None
     max_tokens: int | None = None
+    skip_missing: bool = False
 
 
 def migrate(options: Options, wanted: MigrateOptions) -> None:
@@ -67,6 +70,7 @@ def migrate(options: Options, wanted: MigrateOptions) -> None:
             if questions:
                 space = checked(client.post(f"{_ADDRESS}/{space['id']}/comparison", json={"questions": questions}))
                 _show_comparison(space["comparison"])
+                _require_known(space["comparison"], wanted)
             if not wanted.switch:
                 typer.echo(f"{text('space_ready')}: {space['name']} ({space['id']})")
                 return
@@ -202,7 +206,8 @@ def _built(client: httpx.Client, space: dict[str, Any]) -> dict[str, Any]:
         task = progress.add_task(text("space_building"), total=None)
         while space["state"] == "building":
             left = "" if space["eta_s"] is None else f" · {space['eta_s']:.0f}{text('seconds_left')}"
-            description = text("space_building") + left
+            waits = f" · {shown(space['error'])}" if space["error"] else ""
+            description = text("space_building") + left + escape(waits)
             progress.update(task, completed=space["done"], total=space["total"] or None, description=description)
             time.sleep(_LOOK_S)
             space = checked(client.get(f"{_ADDRESS}/{space['id']}"))
@@ -218,3 +223,18 @@ def _show_comparison(found: dict[str, Any]) -> None:
             f"nDCG@10: {found['ndcg_before']:.4f} → {found['ndcg_after']:.4f}, {text('space_drop')} {found['drop']:+.4f} "
             f"(95 %: {found['drop_low']:+.4f} … {found['drop_high']:+.4f}; {found['labelled']} {text('question')})"
         )
+
+
+def _require_known(found: dict[str, Any], wanted: MigrateOptions) -> None:
+    """Say which expected documents are not on record; a sheet that measures less than it seems to decides about nothing.
+
+    Raises:
+        CommandFailed: there are some, and neither `--skip-missing` nor `--force` was given.
+    """
+    if not found.get("left_out"):  # a server of an earlier release does not say
+        return
+    names = ", ".join(map(shown, found["unknown"]))
+    sentence = text("space_unknown").format(count=found["left_out"], names=names)
+    if wanted.switch and not (wanted.skip_missing or wanted.force):
+        raise CommandFailed(f"{sentence} {text('space_skip_hint')}")
+    typer.secho(sentence, fg="yellow", err=True)

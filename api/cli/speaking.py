@@ -11,9 +11,21 @@ from typer.core import TyperGroup
 
 from api.cli.texts import ui_language
 
+_ASKS_FOR_HELP = "seogo.asks_for_help"
+
+
+def asks_for_help(context: typer.Context) -> bool:
+    """Whether the command line asks for the help of some command, so that nothing will be done."""
+    return bool(context.meta.get(_ASKS_FOR_HELP))
+
 
 class SpokenGroup(TyperGroup):
     """Where the terminal speaks Korean, the tree is translated before it runs; English stands in the code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options of every command, and note whether the help of one is asked for."""
+        ctx.meta[_ASKS_FOR_HELP] = "--help" in args
+        return super().parse_args(ctx, args)
 
     def main(
         self,

@@ -107,6 +107,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "space_which": ("--to 또는 --settings 중 하나를 지정하세요.", "Give either --to or --settings."),
     "space_no_questions": ("question 열에 질문이 없습니다.", "there is no question in a column `question`."),
     "space_drop": ("하락", "drop"),
+    "space_unknown": (
+        "기대 문서가 등록되어 있지 않아 품질을 재지 못한 질문이 {count}개 있습니다: {names}",
+        "{count} questions expect documents that are not on record, and measure nothing: {names}",
+    ),
+    "space_skip_hint": (
+        "만든 공간은 그대로 있으니 문항을 고쳐 다시 실행하거나, --skip-missing을 붙여 나머지 질문으로만 판단하세요.",
+        "The space stays built: mend the sheet and run this again, or let the other questions decide with --skip-missing.",
+    ),
     "audit_whole": ("온전합니다", "whole"),
     "audit_unproven": (
         "그 자체로는 맞지만 봉인도 외부 확인점도 없습니다: 데이터베이스를 가진 사람이 새로 썼을 수 있습니다",

@@ -12,6 +12,7 @@ from api.schemas.spaces import ComparisonIn, SpaceIn, SpaceList, SpaceOut, Switc
 from ingest.pipeline import migration
 from rag.access.policy import Action
 from rag.domain.errors import SpaceNotFound
+from rag.evaluation.judging import Judge
 from rag.evaluation.space_comparison import EvaluationQuestion, compare
 from rag.retrieval import space_changes, space_conflicts
 from rag.retrieval.spaces import LiveSpace
@@ -63,7 +64,8 @@ def compare_space(space_id: str, body: ComparisonIn, caller: _Operator) -> Space
     rag = caller.services.rag
     permit = caller.permit(body.collections)
     questions = [EvaluationQuestion(item.question, tuple(item.documents)) for item in body.questions]
-    found = compare(rag.retriever, permit, rag.spaces.current, _built(caller, space_id), questions)
+    judge = Judge(rag.database, rag.policy, permit)
+    found = compare(rag.retriever, judge, permit, rag.spaces.current, _built(caller, space_id), questions)
     with rag.database.write() as session:
         row = _found(session, space_id)
         row.comparison = found.record()

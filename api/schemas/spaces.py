@@ -18,7 +18,7 @@ class ComparisonOut(BaseModel):
 
     against: str = Field(description="the space that answered then")
     questions: int
-    labelled: int = Field(description="questions with an expected document; only they measure quality")
+    labelled: int = Field(description="questions whose expected documents are on record; only they measure quality")
     ndcg_before: float = Field(description="mean nDCG@10 of the space that answered")
     ndcg_after: float = Field(description="mean nDCG@10 of this space")
     drop: float = Field(description="how much lower it is; negative where it is higher")
@@ -26,6 +26,8 @@ class ComparisonOut(BaseModel):
     drop_high: float
     worse: float = Field(description="share of the resamples in which it is lower")
     overlap: float = Field(description="share of the ten first passages that both have in common")
+    left_out: int = Field(0, description="questions that expect a document that is not on record; they measure nothing")
+    unknown: list[str] = Field(default_factory=list, description="names of such documents, at most 20")
 
 
 class SpaceOut(BaseModel):
@@ -41,7 +43,9 @@ class SpaceOut(BaseModel):
     comparison: ComparisonOut | None
     previous: str | None = Field(description="the space that a rollback goes back to")
     forced: bool = Field(description="whether it was switched to against a bound, or without a comparison")
-    error: str = Field(description="why it failed: it could not be built, or its model's files were changed")
+    error: str = Field(
+        description="why it failed, such as that its model's files were changed; while it is built, what it waits for"
+    )
     created_at: datetime
     ready_at: datetime | None
     switched_at: datetime | None
@@ -87,7 +91,7 @@ class QuestionIn(Body):
     documents: list[Annotated[str, Field(min_length=1, max_length=2000)]] = Field(
         default_factory=list,
         max_length=100,
-        description="names of documents that answer it, where somebody has said so",
+        description="documents that answer it, where somebody has said so: key, id, file name or title",
     )
 
 

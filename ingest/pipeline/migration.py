@@ -25,7 +25,7 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
-from rag.domain.errors import SeogoError, SpaceNotFound, Unavailable
+from rag.domain.errors import SeogoError, SpaceNotFound, StoreUnavailable, Unavailable
 from rag.domain.space_failure import SpaceFailure
 from rag.domain.vectors import TextVectors
 from rag.index import spaces as places
@@ -74,11 +74,15 @@ def build_next(pipeline: Pipeline, space_id: str, pace: Pace) -> bool:
     """Build for some seconds; returns whether something is left to do.
 
     Raises:
-        Unavailable: a part of the service is away; the build goes on from where it was.
+        Unavailable: a part of the service is away, which the record says; the build goes on from where it was.
     """
     try:
         return _build_next(pipeline, space_id, pace)
-    except Unavailable:
+    except StoreUnavailable:
+        raise
+    except Unavailable as error:
+        with pipeline.database.write() as session:
+            record.wait_for(session, space_id, SpaceFailure(error.code, error.params))
         raise
     except SeogoError as error:
         _fail(pipeline.database, space_id, error)
@@ -183,7 +187,7 @@ def _finish(pipeline: Pipeline, target: LiveSpace) -> bool:
     with pipeline.database.write() as session:
         row = record.locked(session, target.id)
         if row is not None and row.state == SpaceState.BUILDING:
-            row.state, row.ready_at = SpaceState.READY, utc_now()
+            row.state, row.ready_at, row.error = SpaceState.READY, utc_now(), ""
             row.total = row.done = chunks_table.count_active(session)
     reached("migrate.ready", target.id)
     return True

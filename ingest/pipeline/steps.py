@@ -44,6 +44,7 @@ from rag.domain.errors import (
     DocumentNotFound,
     IndexUnavailable,
     IndexWriteMismatch,
+    ModelAway,
     NoTextFound,
     OriginalMissing,
     SeogoError,
@@ -228,7 +229,7 @@ class Pipeline:
 
     def fail(self, batch: Batch, error: SeogoError) -> None:
         """Record why these versions failed: for good, or until their next try."""
-        outage = isinstance(error, (IndexUnavailable, StoreUnavailable))
+        outage = isinstance(error, (IndexUnavailable, StoreUnavailable, ModelAway))
         with self.database.write() as session:
             for version_id in batch.version_ids:
                 queue.record_failure(session, batch.job_id, version_id, error, self.retries, counts=not outage)

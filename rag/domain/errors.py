@@ -86,6 +86,8 @@ SeogoError
 │   └── ModelUnavailable           model_unavailable
 │       ├── ModelBusy              model_busy
 │       ├── ModelTimeout           model_timeout
+│       ├── ModelAway              model_away
+│       ├── ModelUnusable          model_unusable
 │       ├── ModelBroken            model_broken
 │       ├── ModelNotServed         model_not_served
 │       └── GenerationStopped      generation_stopped
@@ -665,6 +667,21 @@ class ModelTimeout(ModelUnavailable):
     """The model {name} did not answer in time. Please try again shortly."""
 
     code = "model_timeout"
+
+
+class ModelAway(ModelUnavailable):
+    """The server of the model {name} can't be reached at the moment. Please try again shortly.
+
+    No request was taken: whatever was to be asked is not at fault.
+    """
+
+    code = "model_away"
+
+
+class ModelUnusable(ModelUnavailable):
+    """The server of the model {name} gave nothing that can be used: {detail}. Its operator has to look at the configuration."""
+
+    code = "model_unusable"
 
 
 class ModelBroken(ModelUnavailable):

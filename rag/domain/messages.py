@@ -119,6 +119,8 @@ KOREAN: dict[str, str] = {
     "model_unavailable": "모델 {name}을(를) 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "model_busy": "모델 {name}에 지금 요청이 너무 많습니다. 잠시 뒤 다시 시도해 주세요.",
     "model_timeout": "모델 {name}이(가) 제때 답하지 않았습니다. 잠시 뒤 다시 시도해 주세요.",
+    "model_away": "모델 {name}의 서버에 지금 연결할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
+    "model_unusable": "모델 {name}의 서버가 쓸 수 없는 답을 했습니다: {detail}. 운영자가 설정을 확인해야 합니다.",
     "model_broken": "모델 {name}의 답이 끊겼거나 읽을 수 없습니다. 다시 시도해 주세요.",
     "model_not_served": "모델 {name}을(를) 제공해야 할 서버가 그 모델을 알지 못합니다. 운영자가 설정을 확인해야 합니다.",
     "generation_stopped": "모델 {name}이(가) 쓴 글을 쓸 수 없어({guard}) 중단했습니다. 질문을 바꾸어 다시 물어 주세요.",

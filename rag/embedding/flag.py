@@ -91,7 +91,10 @@ def require_folder(folder: Path) -> None:
     """
     missing = [file for file in ("config.json", "tokenizer.json", _TERMS, _TOKENS) if not (folder / file).is_file()]
     if missing:
-        raise ConfigurationError(detail=f"{folder} is not a local folder like BAAI/bge-m3's: no {', '.join(missing)}")
+        raise ConfigurationError(
+            detail=f"{folder} is not a local folder like BAAI/bge-m3's: no {', '.join(missing)}",
+            detail_ko=f"{folder}은(는) BAAI/bge-m3와 같은 모델 폴더가 아닙니다: {', '.join(missing)} 파일이 없습니다",
+        )
 
 
 def widths(folder: Path) -> tuple[int, int]:
@@ -103,7 +106,10 @@ def widths(folder: Path) -> tuple[int, int]:
     try:
         width = int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(detail=f"{folder}/config.json names no hidden_size") from error
+        raise ConfigurationError(
+            detail=f"{folder}/config.json names no hidden_size",
+            detail_ko=f"{folder}/config.json에 hidden_size가 없습니다",
+        ) from error
     return width, _rows_of_largest_matrix(folder / _TOKENS, width) or width
 
 
@@ -147,10 +153,16 @@ def _load(folder: Path, max_tokens: int | None, outputs: Outputs) -> LoadedModel
             colbert_dim=widths(folder)[1],
         )
     except Exception as error:  # of a damaged file each of the libraries below says so in its own way
-        raise ConfigurationError(detail=f"the model in {folder} can't be loaded: {error}") from error
+        raise ConfigurationError(
+            detail=f"the model in {folder} can't be loaded: {error}",
+            detail_ko=f"{folder}의 모델을 읽을 수 없습니다: {error}",
+        ) from error
     tokenizer, config = theirs.tokenizer, theirs.model.model.config
     if not isinstance(getattr(tokenizer, "backend_tokenizer", None), Tokenizer):
-        raise ConfigurationError(detail="the model has no fast tokenizer (tokenizer.json)")
+        raise ConfigurationError(
+            detail="the model has no fast tokenizer (tokenizer.json)",
+            detail_ko="모델에 빠른 토크나이저(tokenizer.json)가 없습니다",
+        )
     # Positions are counted from behind the padding token's number (Liu et al. 2019), so that many are never used.
     own = min(tokenizer.model_max_length, config.max_position_embeddings - config.pad_token_id - 1)
     padding = Padding(tokenizer.pad_token_id)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
@@ -170,7 +170,7 @@ class OpenAiHttpEmbedder:
             if reply.ok:
                 return self._checked(role, "/v1/embeddings", dense_rows, reply.body, len(texts), self._model.dimensions)
             if reply.status not in (400, 422):
-                raise ModelUnavailable(name=self._model.id)
+                raise server.refusal(reply)
         answer = server.post("/v1/embeddings", body)
         self._base64 = False  # it takes the request, but not that way
         return self._checked(role, "/v1/embeddings", dense_rows, answer, len(texts), self._model.dimensions)
@@ -179,7 +179,7 @@ class OpenAiHttpEmbedder:
         try:
             return read(*args)
         except UnusableAnswer as error:
-            raise self._servers[role].refused(path, str(error)) from error
+            raise self._servers[role].refused(path, str(error), error.korean) from error
 
     # ---- term weights
 
@@ -191,7 +191,11 @@ class OpenAiHttpEmbedder:
             ways = {"vllm": ("/pooling", self._pooling_body([[0, 5, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
             kind = self._first(role, ways)
             if kind == "none":
-                raise self._servers[role].refused("/pooling", "no term weights; set embedding.term_weights to false")
+                raise self._servers[role].refused(
+                    "/pooling",
+                    "no term weights; set embedding.term_weights to false",
+                    "어휘 가중치를 주지 않습니다. embedding.term_weights를 false로 하세요",
+                )
             self._terms = kind
         return kind
 
@@ -224,7 +228,7 @@ class OpenAiHttpEmbedder:
             if reply.ok:
                 return kind
             if reply.status not in _NOT_THERE:
-                raise ModelUnavailable(name=self._model.id)
+                raise self._servers[role].refusal(reply)
         return "none"
 
     def _tokenize_body(self, text: str) -> dict[str, Any]:
@@ -274,7 +278,10 @@ def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
         ConfigurationError: address, model, or width is missing, or the key file can't be read.
     """
     if not settings.model or settings.dimensions is None:
-        raise ConfigurationError(detail="embedding: openai_http needs url, model and dimensions")
+        raise ConfigurationError(
+            detail="embedding: openai_http needs url, model and dimensions",
+            detail_ko="embedding: openai_http에는 url, model, dimensions가 필요합니다",
+        )
     root = (settings.url or "").rstrip("/").removesuffix("/v1")
     servers = {
         role: ModelServer(

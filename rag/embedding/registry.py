@@ -40,7 +40,10 @@ def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path
     width = width_of(folder)
     if settings.dimensions is not None:
         if settings.dimensions > width:
-            raise ConfigurationError(detail=f"embedding.dimensions: the model in {folder} has {width}")
+            raise ConfigurationError(
+                detail=f"embedding.dimensions: the model in {folder} has {width}",
+                detail_ko=f"embedding.dimensions: {folder}의 모델은 {width}차원입니다",
+            )
         width, name = settings.dimensions, f"{name}@{settings.dimensions}"
     languages = languages_of(settings)
 
@@ -63,7 +66,9 @@ def _flag(settings: EmbeddingSettings, cache: Path) -> Embedder:
     from rag.embedding.flag import load_flag, require_folder, widths
 
     if settings.folder is None:
-        raise ConfigurationError(detail="embedding.folder: no folder is named")
+        raise ConfigurationError(
+            detail="embedding.folder: no folder is named", detail_ko="embedding.folder: 폴더를 적지 않았습니다"
+        )
     folder = settings.folder
     require_folder(folder)
     width, token_width = widths(folder)

@@ -222,7 +222,8 @@ def _torch_runtime(request: ModelRequest, precision: Precision | Literal["auto"]
         return _gpu_runtime(request, model, lanes, precision)
     if precision == "float16":
         raise ConfigurationError(
-            detail="embedding.precision float16: there is no GPU, and a processor gains nothing by it"
+            detail="embedding.precision float16: there is no GPU, and a processor gains nothing by it",
+            detail_ko="embedding.precision float16: GPU가 없고, CPU에서는 이득이 없습니다",
         )
     tokenize, _ = model.tokenizer.functions()
     plain = TorchForward(model.module, model.tokenizer.padding, "cpu")
@@ -260,7 +261,11 @@ def _gpu_runtime(
             f"the model in {request.folder} has no room on the GPU in {precision}; "
             "name a narrower embedding.precision, or a smaller model"
         )
-        raise ConfigurationError(detail=detail) from error
+        raise ConfigurationError(
+            detail=detail,
+            detail_ko=f"{request.folder}의 모델을 {precision}(으)로 올릴 GPU 메모리가 모자랍니다. "
+            "embedding.precision을 좁히거나 더 작은 모델을 쓰세요",
+        ) from error
     return Runtime(forward, lanes, model.tokenizer, width, precision, cuda=True)
 
 
@@ -376,7 +381,10 @@ class _Forwards:
         try:
             forward = self.of(precision)
         except openvino_graph.ConversionFailed as error:
-            raise ConfigurationError(detail=f"embedding.precision {precision}: {error}") from error
+            raise ConfigurationError(
+                detail=f"embedding.precision {precision}: {error}",
+                detail_ko=f"embedding.precision {precision}(으)로 실행할 수 없습니다: {error}",
+            ) from error
         self._made.clear()
         return forward
 

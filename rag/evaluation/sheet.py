@@ -14,6 +14,8 @@ from rag.domain.messages import UiLanguage
 from rag.evaluation.questions import Expected, Problem, Question, QuestionSet
 
 MAX_ROWS = 20_000
+_ROWS_BEFORE = 10
+"""Rows in which the names of the columns are looked for: above them a sheet may have its title, its department, a date."""
 _COLUMNS: dict[str, str] = {
     "id": "id no number 번호 문항번호 문항id",
     "question": "question questions query 질문 질의 문항 물음",
@@ -84,9 +86,10 @@ def _table(path: Path, *needed: str) -> _Table:
         return _Table([], 0, [Problem(None, "unreadable", str(error))])
     if len(rows) > MAX_ROWS + 1:
         return _Table([], 0, [Problem(None, "too_many_rows", str(MAX_ROWS))])
-    columns, problems = _header(rows[0] if rows else (), needed)
+    head = _place_of_header(rows, needed)
+    columns, problems = _header(rows[head] if rows else (), needed)
     found = _Table([], 0, problems)
-    for number, cells in enumerate([] if problems else rows[1:], start=2):
+    for number, cells in enumerate([] if problems else rows[head + 1 :], start=head + 2):
         row = {name: cells[i].strip() for name, i in columns.items() if i < len(cells)}
         if not any(row.values()):
             continue
@@ -133,11 +136,17 @@ def _harmless(value: str) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
+def _place_of_header(rows: Sequence[Sequence[str]], needed: Sequence[str]) -> int:
+    """Which of the first rows names the columns; the first where none does, so that the message is about that one."""
+    names = ((place, _header(cells, needed)) for place, cells in enumerate(rows[:_ROWS_BEFORE]))
+    return next((place for place, (columns, _) in names if set(needed) <= columns.keys()), 0)
+
+
 def _header(cells: Sequence[str], needed: Sequence[str]) -> tuple[dict[str, int], list[Problem]]:
     columns: dict[str, int] = {}
     problems: list[Problem] = []
     for position, cell in enumerate(cells):
-        name = _NAMES.get(re.sub(r"[\W_]+", "", cell.lower()))
+        name = _column(cell)
         if name in columns:
             problems.append(Problem(1, "column_twice", cell))
         elif name is not None:
@@ -145,6 +154,11 @@ def _header(cells: Sequence[str], needed: Sequence[str]) -> tuple[dict[str, int]
     if not problems and not set(needed) <= columns.keys():
         problems.append(Problem(1, "no_header"))
     return columns, problems
+
+
+def _column(cell: str) -> str | None:
+    """The column that a cell names; None for other texts."""
+    return _NAMES.get(re.sub(r"[\W_]+", "", cell.lower()))
 
 
 def _question(row: Mapping[str, str], number: int, seen: set[str]) -> tuple[Question | None, list[Problem]]:
@@ -193,9 +207,14 @@ def _csv(path: Path) -> list[list[str]]:
             body = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
             body = raw.decode("cp949")
-    first = body.split("\n", 1)[0]
-    delimiter = max(",\t;", key=first.count)
-    return [list(row) for row in csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)]
+    return [list(row) for row in csv.reader(io.StringIO(body, newline=""), delimiter=_delimiter(body))]
+
+
+def _delimiter(body: str) -> str:
+    """What parts the cells of the first line that names a column of questions; of the first line where none does."""
+    lines = body.split("\n", _ROWS_BEFORE)[:_ROWS_BEFORE]
+    named = (mark for line in lines for mark in ",\t;" if mark in line and "question" in map(_column, line.split(mark)))
+    return next(named, max(",\t;", key=lines[0].count))
 
 
 def _xlsx(path: Path) -> list[list[str]]:

@@ -10,12 +10,17 @@ import numpy as np
 
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
+from rag.evaluation.judging import Judge, JudgedQuestion
+from rag.evaluation.measures import MAIN, per_question
+from rag.evaluation.questions import Expected, Question
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import LiveSpace
 
 DEPTH = 10
 _PASSAGES = 30
 """Passages fetched for ten documents: several may be of one document."""
+_NAMED = 20
+"""Names that fit no document which a comparison lists; the others are counted."""
 _RESAMPLES = 2000
 _SEED = 20
 
@@ -34,12 +39,16 @@ class SpaceComparison:
 
     Attributes:
         against: the space that answered when they were asked.
-        labelled: questions with an expected document; the figures up to `worse` are of these and 0 where there are none.
+        labelled: questions whose expected documents are all on record; the figures up to `worse` are of these and 0 where there
+            are none.
         ndcg_before, ndcg_after: mean nDCG@10 over documents, of the space that answers and of the one that may.
         drop: how much lower the mean is after; negative where it is higher.
         drop_low, drop_high: its 95 % interval, by a paired bootstrap over questions.
         worse: share of the resamples in which it is lower.
         overlap: mean share of the ten first passages that both spaces have in common, of all questions.
+        left_out: questions with an expected document that is not on record: neither space can find it, so that they would make
+            any two spaces look alike.
+        unknown: names of such documents, the first ones.
     """
 
     against: str
@@ -52,14 +61,17 @@ class SpaceComparison:
     drop_high: float
     worse: float
     overlap: float
+    left_out: int = 0
+    unknown: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {**asdict(self), "unknown": list(self.unknown)}
 
 
 def compare(
     retriever: Retriever,
+    judge: Judge,
     permit: Permit,
     before: LiveSpace,
     after: LiveSpace,
@@ -67,19 +79,22 @@ def compare(
 ) -> SpaceComparison:
     """Ask every question in both spaces, under one permit.
 
+    Args:
+        judge: finds the expected documents on record, as `seogo eval` does.
+
     Raises:
         IndexUnavailable, StoreUnavailable, ModelUnavailable: a space can't be asked.
     """
+    judged, problems = judge.judge([_labelled(i, item) for i, item in enumerate(questions) if item.documents])
     asked = [_answers(retriever.within(live), permit, questions) for live in (before, after)]
     overlaps = [_overlap(*pair) for pair in zip(*asked, strict=True)]
-    labelled = [i for i, item in enumerate(questions) if item.documents]
-    scores = [_ndcg([questions[i] for i in labelled], [found[i] for i in labelled]) for found in asked]
+    scores = [_ndcg(judged, found) for found in asked]
     drops = scores[0] - scores[1]
     low, high, worse = _bootstrap(drops)
     return SpaceComparison(
         against=before.id,
         questions=len(questions),
-        labelled=len(labelled),
+        labelled=len(judged),
         ndcg_before=_mean(scores[0]),
         ndcg_after=_mean(scores[1]),
         drop=_mean(drops),
@@ -87,7 +102,13 @@ def compare(
         drop_high=high,
         worse=worse,
         overlap=_mean(np.array(overlaps)),
+        left_out=len({problem.row for problem in problems}),
+        unknown=tuple(dict.fromkeys(problem.value for problem in problems))[:_NAMED],
     )
+
+
+def _labelled(place: int, item: EvaluationQuestion) -> Question:
+    return Question(str(place), item.question, tuple(Expected((name,)) for name in item.documents), place)
 
 
 def _answers(
@@ -104,32 +125,24 @@ def _overlap(before: Sequence[Passage], after: Sequence[Passage]) -> float:
     return len(one & other) / max(len(one), len(other), 1)
 
 
-def _ndcg(questions: Sequence[EvaluationQuestion], found: Sequence[Sequence[Passage]]) -> np.ndarray:
-    """nDCG@10 of each question, shape (n,), by ir-measures; a document counts where its first passage stands."""
-    import ir_measures
-    from ir_measures import Qrel, ScoredDoc
+def _ndcg(judged: Sequence[JudgedQuestion], found: Sequence[Sequence[Passage]]) -> np.ndarray:
+    """nDCG@10 of each question, shape (n,); a document counts where its first passage stands.
 
-    qrels = [Qrel(str(i), name, 1) for i, item in enumerate(questions) for name in item.documents]
-    run = [
-        ScoredDoc(str(i), name, float(-rank))
-        for i, (item, passages) in enumerate(zip(questions, found, strict=True))
-        for rank, name in enumerate(_documents(item, passages))
-    ]
-    scores = np.zeros(len(questions))
-    for metric in ir_measures.iter_calc([ir_measures.nDCG @ DEPTH], qrels, run):
-        scores[int(metric.query_id)] = metric.value
-    return scores
+    Args:
+        found: the passages of all questions of the comparison.
+    """
+    qrels = {item.question.id: item.qrels for item in judged}
+    ranking = {
+        item.question.id: {
+            unit: 1.0 / rank for rank, unit in enumerate(_units(item, found[item.question.row]), start=1)
+        }
+        for item in judged
+    }
+    return per_question(qrels, ranking, list(qrels), (MAIN,))[MAIN]
 
 
-def _documents(question: EvaluationQuestion, passages: Sequence[Passage]) -> list[str]:
-    """Documents in the order of their first passages, under the name that the question expects them by."""
-    names: dict[str, None] = {}
-    for passage in passages:
-        key = passage.source.source_key
-        called = {key, key.rpartition("/")[2], passage.source.title}
-        expected = next((name for name in question.documents if name in called), None)
-        names.setdefault(expected if expected is not None else f"\1{key}")
-    return list(names)
+def _units(item: JudgedQuestion, passages: Sequence[Passage]) -> list[str]:
+    return item.units_of((passage.chunk, passage.source.document_id) for passage in passages)
 
 
 def _bootstrap(drops: np.ndarray) -> tuple[float, float, float]:

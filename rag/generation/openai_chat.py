@@ -58,7 +58,7 @@ class OpenAiChat:
         more = _NO_THINKING | ({"cache_salt": salt_of(tenant)} if tenant else {})
         text = spoken(self._answer(body, more, deadline))
         if not text:
-            raise self._server.refused(_PATH, "an answer without text")
+            raise self._server.refused(_PATH, "an answer without text", "글이 없는 답입니다")
         return text
 
     def _answer(self, body: dict[str, Any], more: dict[str, Any], deadline: float | None) -> Any:
@@ -68,7 +68,7 @@ class OpenAiChat:
         if reply.ok:
             return reply.body
         if reply.status not in (400, 422):
-            raise self._server.refused(_PATH, f"status {reply.status}")
+            raise self._server.refusal(reply)
         answer = self._server.post(_PATH, body, deadline=deadline)
         self._takes_more = False  # it was a field that was refused, not the messages
         return answer

@@ -391,7 +391,10 @@ def _opened(folder: Path) -> qdrant_edge.EdgeShard:
             return _loaded(folder)
     except IndexUnavailable as error:
         detail = f"the index in {folder} can't be read ({error.__cause__}). Run `seogo index rebuild`."
-        raise ConfigurationError(detail=detail) from error
+        raise ConfigurationError(
+            detail=detail,
+            detail_ko=f"{folder}의 색인을 읽을 수 없습니다({error.__cause__}). `seogo index rebuild`를 실행하세요.",
+        ) from error
 
 
 @contextmanager

@@ -225,7 +225,9 @@ def require_schema(found: object, schema: IndexSchema, where: str) -> None:
     built_for = found.get("space") if isinstance(found, Mapping) else None
     raise ConfigurationError(
         detail=f"the index in {where} was built for {_described(built_for, found)}, the settings ask for "
-        f"{_described(schema.space, schema_record(schema))}. Run `seogo index rebuild`."
+        f"{_described(schema.space, schema_record(schema))}. Run `seogo index rebuild`.",
+        detail_ko=f"{where}의 색인은 {_described_ko(built_for, found)}에 맞춰 만든 것인데 설정은 "
+        f"{_described_ko(schema.space, schema_record(schema))}을(를) 가리킵니다. `seogo index rebuild`를 실행하세요.",
     )
 
 
@@ -234,6 +236,13 @@ def _described(space: object, record: object) -> str:
         return "something else"
     dimensions = record.get("dimensions")
     return f"the embedding space {space} ({'no dense leg' if dimensions is None else f'{dimensions} dimensions'})"
+
+
+def _described_ko(space: object, record: object) -> str:
+    if not isinstance(record, Mapping) or not isinstance(space, str):
+        return "알 수 없는 구성"
+    dimensions = record.get("dimensions")
+    return f"임베딩 공간 {space}({'벡터 없음' if dimensions is None else f'{dimensions}차원'})"
 
 
 def checked_points(schema: IndexSchema, points: Sequence[IndexPoint]) -> list[IndexPoint]:

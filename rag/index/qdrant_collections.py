@@ -79,7 +79,8 @@ def prepare(
     """
     if settings.write_consistency > settings.replicas:
         raise ConfigurationError(
-            detail="index.server: write_consistency is at most replicas, or no write would succeed"
+            detail="index.server: write_consistency is at most replicas, or no write would succeed",
+            detail_ko="index.server: write_consistency는 replicas를 넘을 수 없습니다. 넘으면 아무것도 기록되지 않습니다",
         )
     behind = behind_alias(client, alias)
     plain = behind is None and client.collection_exists(alias)
@@ -110,10 +111,14 @@ def point_alias(client: QdrantClient, alias: str, schema: IndexSchema) -> None:
     """
     name = physical_name(alias, schema)
     if not client.collection_exists(name):
-        raise ConfigurationError(detail=f"there is no Qdrant collection {name} to switch to")
+        raise ConfigurationError(
+            detail=f"there is no Qdrant collection {name} to switch to",
+            detail_ko=f"전환할 Qdrant 컬렉션 {name}이(가) 없습니다",
+        )
     if behind_alias(client, alias) is None and client.collection_exists(alias):
         raise ConfigurationError(
-            detail=f"the Qdrant collection {alias} has the name that the alias needs; run `seogo index rebuild` once"
+            detail=f"the Qdrant collection {alias} has the name that the alias needs; run `seogo index rebuild` once",
+            detail_ko=f"별칭이 쓸 이름을 Qdrant 컬렉션 {alias}이(가) 쓰고 있습니다. `seogo index rebuild`를 한 번 실행하세요",
         )
     _point(client, alias, name)
 
@@ -126,7 +131,10 @@ def drop_space(client: QdrantClient, alias: str, schema: IndexSchema) -> None:
     """
     name = physical_name(alias, schema)
     if behind_alias(client, alias) == name:
-        raise ConfigurationError(detail=f"the Qdrant collection {name} answers questions; switch to another one first")
+        raise ConfigurationError(
+            detail=f"the Qdrant collection {name} answers questions; switch to another one first",
+            detail_ko=f"Qdrant 컬렉션 {name}이(가) 지금 답하고 있습니다. 먼저 다른 컬렉션으로 전환하세요",
+        )
     _drop(client, name)
 
 

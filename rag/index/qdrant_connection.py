@@ -97,7 +97,9 @@ def connect(address: Address, *, grpc: bool = False) -> QdrantClient:
     from qdrant_client import QdrantClient
 
     if address.url is None:
-        raise ConfigurationError(detail="the qdrant index needs the URL of a server")
+        raise ConfigurationError(
+            detail="the qdrant index needs the URL of a server", detail_ko="qdrant 색인에는 서버의 URL이 필요합니다"
+        )
     if address.api_key is not None and address.url.startswith("http://"):
         log.warning("the key for %s travels unencrypted; prefer https", address.url)
     if grpc:
@@ -126,7 +128,10 @@ def require_server(client: QdrantClient) -> None:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
-        raise ConfigurationError(detail=f"the Qdrant server has version {version}; {oldest} or newer is needed")
+        raise ConfigurationError(
+            detail=f"the Qdrant server has version {version}; {oldest} or newer is needed",
+            detail_ko=f"Qdrant 서버의 판이 {version}입니다. {oldest} 이상이 필요합니다",
+        )
 
 
 @contextmanager
@@ -140,7 +145,9 @@ def server_errors() -> Iterator[None]:
         yield
     except (ApiException, QdrantException, RpcError) as error:
         if _refused(error):
-            raise ConfigurationError(detail="the Qdrant server refuses the API key") from error
+            raise ConfigurationError(
+                detail="the Qdrant server refuses the API key", detail_ko="Qdrant 서버가 API 키를 거절했습니다"
+            ) from error
         raise IndexUnavailable from error
 
 

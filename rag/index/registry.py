@@ -38,7 +38,7 @@ def _edge(config: IndexConfig, schema: IndexSchema, recreate: bool) -> VectorInd
     from rag.index.edge import open_edge
 
     if config.folder is None:
-        raise ConfigurationError(detail="the edge index needs a folder")
+        raise ConfigurationError(detail="the edge index needs a folder", detail_ko="edge 색인에는 폴더가 필요합니다")
     return open_edge(config.folder, schema, recreate=recreate)
 
 
@@ -78,5 +78,8 @@ def open_index(config: IndexConfig, schema: IndexSchema, *, recreate: bool = Fal
     """
     factory = FACTORIES.get(config.backend)
     if factory is None:
-        raise ConfigurationError(detail=f"there is no index {config.backend}; there are {', '.join(sorted(FACTORIES))}")
+        raise ConfigurationError(
+            detail=f"there is no index {config.backend}; there are {', '.join(sorted(FACTORIES))}",
+            detail_ko=f"색인 {config.backend}은(는) 없습니다. 쓸 수 있는 것: {', '.join(sorted(FACTORIES))}",
+        )
     return factory(config, schema, recreate)

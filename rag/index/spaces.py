@@ -56,7 +56,7 @@ def drop(config: IndexConfig, place: str) -> None:
 
 def _drop_folder(config: IndexConfig, *, whole: bool) -> None:
     if config.folder is None:
-        raise ConfigurationError(detail="the edge index needs a folder")
+        raise ConfigurationError(detail="the edge index needs a folder", detail_ko="edge 색인에는 폴더가 필요합니다")
     _record(config).unlink(missing_ok=True)
     for name in _OF_EDGE:
         shutil.rmtree(config.folder / name, ignore_errors=True)
@@ -66,5 +66,5 @@ def _drop_folder(config: IndexConfig, *, whole: bool) -> None:
 
 def _record(config: IndexConfig) -> Path:
     if config.folder is None:
-        raise ConfigurationError(detail="the edge index needs a folder")
+        raise ConfigurationError(detail="the edge index needs a folder", detail_ko="edge 색인에는 폴더가 필요합니다")
     return config.folder / "index.json"

@@ -44,12 +44,21 @@ def load_cross_encoder(
             model_kwargs={"dtype": "float32"},
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ConfigurationError(detail=f"the reranker in {folder} can't be loaded: {error}") from error
+        raise ConfigurationError(
+            detail=f"the reranker in {folder} can't be loaded: {error}",
+            detail_ko=f"{folder}의 재순위화 모델을 읽을 수 없습니다: {error}",
+        ) from error
     model = getattr(loaded[0], "model", None)
     if model is None or len(loaded) != 1 or not type(model).__name__.endswith("ForSequenceClassification"):
-        raise ConfigurationError(detail=f"the reranker in {folder} is not a sequence classifier")
+        raise ConfigurationError(
+            detail=f"the reranker in {folder} is not a sequence classifier",
+            detail_ko=f"{folder}의 재순위화 모델은 분류 모델이 아닙니다",
+        )
     if loaded.num_labels != 1:
-        raise ConfigurationError(detail=f"the reranker in {folder} has {loaded.num_labels} labels instead of one")
+        raise ConfigurationError(
+            detail=f"the reranker in {folder} has {loaded.num_labels} labels instead of one",
+            detail_ko=f"{folder}의 재순위화 모델에 레이블이 하나가 아니라 {loaded.num_labels}개입니다",
+        )
     prompt = TemplatePrompt(serialised)
     padding = loaded.tokenizer.pad_token_id or 0
     return PairReranker(

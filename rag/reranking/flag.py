@@ -40,10 +40,16 @@ def load_flag(
     try:
         loaded = FlagReranker(str(folder.resolve()), use_fp16=False, devices="cpu")
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ConfigurationError(detail=f"the reranker in {folder} can't be loaded: {error}") from error
+        raise ConfigurationError(
+            detail=f"the reranker in {folder} can't be loaded: {error}",
+            detail_ko=f"{folder}의 재순위화 모델을 읽을 수 없습니다: {error}",
+        ) from error
     model = loaded.model.float()
     if model.config.num_labels != 1:
-        raise ConfigurationError(detail=f"the reranker in {folder} has {model.config.num_labels} labels instead of one")
+        raise ConfigurationError(
+            detail=f"the reranker in {folder} has {model.config.num_labels} labels instead of one",
+            detail_ko=f"{folder}의 재순위화 모델에 레이블이 하나가 아니라 {model.config.num_labels}개입니다",
+        )
     prompt = TemplatePrompt(serialised)
     padding = loaded.tokenizer.pad_token_id or 0
     return PairReranker(

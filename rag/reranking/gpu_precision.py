@@ -72,7 +72,9 @@ def forward_on(
         forward(self_test_rows(prompt)[:1])
     except (RuntimeError, MemoryError) as error:  # the former says, too, that a layer has no such format
         detail = f"the reranker does not run on the GPU in {chosen}: {error}"
-        raise ConfigurationError(detail=detail) from error
+        raise ConfigurationError(
+            detail=detail, detail_ko=f"재순위화 모델을 GPU에서 {chosen}(으)로 실행할 수 없습니다: {error}"
+        ) from error
     return forward
 
 

@@ -104,34 +104,48 @@ class HttpReranker:
         answer = self._server.post(self._path, body, deadline=deadline)
         try:
             return scores(answer, self._shape, len(passages))
-        except ValueError as error:
-            raise self._server.refused(self._path, str(error)) from error
+        except UnusableScores as error:
+            raise self._server.refused(self._path, str(error), error.korean) from error
+
+
+class UnusableScores(ValueError):
+    """Scores of the wrong form; the text says in which way, and holds nothing of the answer.
+
+    Attributes:
+        korean: the same in Korean.
+    """
+
+    def __init__(self, english: str, korean: str) -> None:
+        super().__init__(english)
+        self.korean = korean
 
 
 def scores(answer: Any, shape: Shape, count: int) -> list[float]:
     """The scores of `count` passages in the order asked for.
 
     Raises:
-        ValueError: one is missing, twice, no number, or no probability; the text holds nothing of the answer.
+        UnusableScores: one is missing, twice, no number, or no probability.
     """
     items = answer.get(shape.results) if shape.results is not None and isinstance(answer, dict) else answer
     if not isinstance(items, list) or len(items) != count:
-        raise ValueError(f"not a list of {count} scores")
+        raise UnusableScores(f"not a list of {count} scores", f"점수 {count}개의 목록이 아닙니다")
     found: dict[int, float] = {}
     for item in items:
         index, value = (item.get("index"), item.get(shape.score)) if isinstance(item, dict) else (None, None)
         if type(index) is int:
             found[index] = _probability(value)
     if found.keys() != set(range(count)):
-        raise ValueError("scores missing, or twice")
+        raise UnusableScores("scores missing, or twice", "빠지거나 두 번 나온 점수가 있습니다")
     return [found[i] for i in range(count)]
 
 
 def _probability(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a score that is not a number")
+        raise UnusableScores("a score that is not a number", "수가 아닌 점수입니다")
     if not -_ROUNDING <= value <= 1.0 + _ROUNDING:  # false for NaN
-        raise ValueError("a score beyond 0 and 1: the server gives logits")
+        raise UnusableScores(
+            "a score beyond 0 and 1: the server gives logits", "0과 1 사이가 아닌 점수입니다(로짓을 주는 서버)"
+        )
     return min(1.0, max(0.0, float(value)))
 
 
@@ -157,7 +171,10 @@ def open_http_reranker(settings: RerankingSettings) -> HttpReranker:
         ConfigurationError: the address or the model's name is missing, or the key file can't be read.
     """
     if not settings.model and settings.shape != "tei":
-        raise ConfigurationError(detail=f"reranking.model: the name is needed for shape {settings.shape}")
+        raise ConfigurationError(
+            detail=f"reranking.model: the name is needed for shape {settings.shape}",
+            detail_ko=f"reranking.model: shape {settings.shape}에는 모델 이름이 필요합니다",
+        )
     name = settings.model or "reranker"
     root = checked_url(name, settings.url)
     root = root if root.endswith("/rerank") else root.removesuffix("/v1")

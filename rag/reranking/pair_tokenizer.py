@@ -27,7 +27,10 @@ class TemplatePrompt:
         first = [i for i, part in enumerate(pair.sequence_ids) if part == 0]
         second = [i for i, part in enumerate(pair.sequence_ids) if part == 1]
         if not first or not second or first[-1] > second[0]:
-            raise ConfigurationError(detail="the reranker's tokenizer can't put a question and a passage together")
+            raise ConfigurationError(
+                detail="the reranker's tokenizer can't put a question and a passage together",
+                detail_ko="재순위화 모델의 토크나이저로 질문과 문단을 함께 넣을 수 없습니다",
+            )
         self._before = pair.ids[: first[0]]
         self._between = pair.ids[first[-1] + 1 : second[0]]
         self._tail = pair.ids[second[-1] + 1 :]
@@ -99,7 +102,10 @@ class ChatPrompt:
         """
         found = self._tokenizer.token_to_id(word)
         if found is None:
-            raise ConfigurationError(detail=f"the reranker's tokenizer has no token {word!r}")
+            raise ConfigurationError(
+                detail=f"the reranker's tokenizer has no token {word!r}",
+                detail_ko=f"재순위화 모델의 토크나이저에 토큰 {word!r}이(가) 없습니다",
+            )
         return int(found)
 
     def _ids(self, text: str) -> list[int]:
@@ -115,7 +121,10 @@ def serialised_tokenizer(folder: Path) -> str:
     try:
         return (folder / "tokenizer.json").read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(detail=f"the model in {folder} has no fast tokenizer (tokenizer.json)") from error
+        raise ConfigurationError(
+            detail=f"the model in {folder} has no fast tokenizer (tokenizer.json)",
+            detail_ko=f"{folder}의 모델에 빠른 토크나이저(tokenizer.json)가 없습니다",
+        ) from error
 
 
 def _plain(serialised: str) -> Tokenizer:

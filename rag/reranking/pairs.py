@@ -65,7 +65,8 @@ class PairReranker:
         room = max_tokens - len(prompt.head("", 0)) - len(prompt.tail)
         if room < FEWEST_TOKENS:
             raise ConfigurationError(
-                detail=f"reranking.max_tokens: {max_tokens} leaves {room} beside the model's prompt"
+                detail=f"reranking.max_tokens: {max_tokens} leaves {room} beside the model's prompt",
+                detail_ko=f"reranking.max_tokens: {max_tokens}에서 모델의 프롬프트를 빼면 {room}만 남습니다",
             )
         self._question_limit = int(room * QUESTION_SHARE)
         self.name = name

@@ -42,7 +42,10 @@ def load_qwen3(
             str(folder.resolve()), dtype="float32", local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ConfigurationError(detail=f"the reranker in {folder} can't be loaded: {error}") from error
+        raise ConfigurationError(
+            detail=f"the reranker in {folder} can't be loaded: {error}",
+            detail_ko=f"{folder}의 재순위화 모델을 읽을 수 없습니다: {error}",
+        ) from error
     # Padding is masked, so any token serves; configurations of Qwen name none.
     padding = getattr(model.config, "pad_token_id", None) or 0
     keep_words(model, [prompt.token("no"), prompt.token("yes")])

@@ -56,10 +56,16 @@ def _lazy(settings: RerankingSettings, load: Callable[[Path, str], Reranker]) ->
     """A local model, described by its folder; that the folder holds one is seen at once."""
     folder = settings.folder
     if folder is None or not folder.is_dir():
-        raise ConfigurationError(detail=f"reranking.folder: {folder} is not a folder")
+        raise ConfigurationError(
+            detail=f"reranking.folder: {folder} is not a folder",
+            detail_ko=f"reranking.folder: {folder}은(는) 폴더가 아닙니다",
+        )
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
     if missing:
-        raise ConfigurationError(detail=f"reranking.folder: {folder} has no {', '.join(missing)}")
+        raise ConfigurationError(
+            detail=f"reranking.folder: {folder} has no {', '.join(missing)}",
+            detail_ko=f"reranking.folder: {folder}에 {', '.join(missing)} 파일이 없습니다",
+        )
     name = f"{settings.backend}/{folder.resolve().name}/{settings.max_tokens}"
     return LazyReranker(name, settings.max_tokens, lambda: load(folder, name))
 

@@ -143,7 +143,7 @@ class Retriever:
             fused = CodeRanking(self.database).lifted(permit, fused, reading.code, question)
         with clock.stage("record"):
             fused = reader.provisions_first(permit, fused, reading.provisions)
-            read = reader.read(permit, reading.text, fused, limit, reading.reranked_code)
+            read = reader.read(permit, reading.whole, fused, limit, reading.reranked_code)
         clock.part("rerank", read.rerank.milliseconds, of="record")
         legs = {**(wordings[0].code_legs or {}), **wordings[0].legs}
         trace = SearchTrace(

@@ -31,12 +31,14 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
     Raises:
         InvalidRequest: the settings name something that is not there.
         SpaceConflict: the space is the current one, or another one stands beside it.
+        ModelUnavailable: its server is away, or gives what can't be used.
     """
     try:
         space = spaces.open_space(settings)
     except ConfigurationError as error:
         raise InvalidRequest(detail=detail_of(error, "en"), detail_ko=detail_of(error, "ko")) from error
     identity = _known_as(spaces, space)
+    _ask_server(spaces, settings, space, identity)
     spaces.let_go()  # what is dropped below may still be open here
     with spaces.database.write() as session:
         row = record.locked(session, identity)
@@ -57,6 +59,18 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
         session.flush()  # a row of its own where two begin at once: what the other one builds is not dropped
         places.drop(spaces.config, identity)  # what an earlier try left
     return row
+
+
+def _ask_server(spaces: Spaces, settings: EmbeddingSettings, space: EmbeddingSpace, identity: str) -> None:
+    """Try the server of a new space's model before anything is on record: from then on every upload waits for it.
+
+    Raises:
+        ModelUnavailable: it is away, or gives what can't be used. A model in this process is loaded by the build.
+    """
+    with spaces.database.read() as session:
+        new = identity not in {row.id for row in record.in_step(session)}
+    if new and settings.dense == "openai_http":
+        space.warm_up()
 
 
 def _known_as(spaces: Spaces, space: EmbeddingSpace) -> str:
@@ -99,6 +113,12 @@ def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float)
             "detail_ko": "지금 답하는 공간과 비교하지 않았고(--questions) --force도 주지 않았습니다",
         }
     labelled = comparison["labelled"]
+    if not labelled and comparison.get("left_out"):
+        names = ", ".join(comparison["unknown"])
+        return {
+            "detail": f"none of the documents that the questions name is on record, so nothing was measured: {names}",
+            "detail_ko": f"질문에 적힌 문서가 하나도 등록되어 있지 않아 품질을 재지 못했습니다: {names}",
+        }
     if not labelled:
         return {
             "detail": "the questions name no documents, so they tell how much results change, not whether for the better",

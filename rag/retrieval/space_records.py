@@ -25,7 +25,10 @@ def settings_of(row: EmbeddingSpaceRow) -> EmbeddingSettings:
         return EmbeddingSettings.model_validate(row.settings)
     except ValidationError as error:
         detail = f"the embedding space {row.name} is of another release. Run `seogo index rebuild`"
-        raise ConfigurationError(detail=detail) from error
+        raise ConfigurationError(
+            detail=detail,
+            detail_ko=f"임베딩 공간 {row.name}은(는) 다른 판의 것입니다. `seogo index rebuild`를 실행하세요",
+        ) from error
 
 
 def is_of(row: EmbeddingSpaceRow, space: EmbeddingSpace) -> bool:

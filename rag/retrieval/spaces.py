@@ -174,7 +174,10 @@ class Spaces:
         if not is_of(row, space):
             if is_named_like(row, space):
                 raise ModelFilesChanged(folder=str(settings.folder or settings.dense), name=row.name)
-            raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
+            raise ConfigurationError(
+                detail=f"the embedding space {row.name} is another one here: {space.name}",
+                detail_ko=f"임베딩 공간 {row.name}이(가) 여기서는 다른 공간입니다: {space.name}",
+            )
         return space
 
     def writers(self) -> Sequence[IndexWriter]:
@@ -371,4 +374,11 @@ def _differs(row: EmbeddingSpaceRow, space: EmbeddingSpace, settings: EmbeddingS
         "Set `embedding` back and change the model with `seogo index migrate` while the service answers, or run "
         "`seogo index rebuild` while it does not"
     )
-    return ConfigurationError(detail=detail)
+    return ConfigurationError(
+        detail=detail,
+        detail_ko=(
+            f"설정이 가리키는 임베딩 공간은 {space.name}({identity_of(space)})인데 기록에는 {row.name}({row.id})이(가) 있습니다. "
+            "`embedding`을 되돌리고 서비스가 답하는 동안 `seogo index migrate`로 모델을 바꾸거나, 서비스를 멈추고 "
+            "`seogo index rebuild`를 실행하세요"
+        ),
+    )

@@ -65,6 +65,7 @@ class Reading:
     Attributes:
         permit: what may be read, narrowed by what the question states.
         text: the words that the lexical leg gets.
+        whole: what a reranker reads: the question it follows up, its own words, and what they mean by glossary and spelling.
         asked: what the evidence must be about.
         dense_language: the one that decides whether the dense model is asked.
         dense_text: what it reads then; None for `text`.
@@ -79,6 +80,7 @@ class Reading:
     text: str
     language: Language
     asked: str = ""
+    whole: str = ""
     dense_text: str | None = None
     dense_language: Language = Language.OTHER
     added: dict[str, float] = field(default_factory=dict)
@@ -91,8 +93,9 @@ class Reading:
 
     @property
     def reranked_code(self) -> str:
-        """What a reranker reads of the question beside passages of code: its own words, and what it says in English."""
-        return f"{self.text} ({self.code.english})" if self.code is not None and self.code.english else self.text
+        """What a reranker reads of the question beside passages of code: all of it, and what it says in English."""
+        whole = self.whole or self.text
+        return f"{whole} ({self.code.english})" if self.code is not None and self.code.english else whole
 
     def note(self, kind: str, found: str, added: Sequence[str]) -> None:
         """Say in the trace what was done."""
@@ -162,9 +165,11 @@ class Understander:
         reading.language = question_language(reading.text)
         glossary = self._glossary(reading)
         self._code(reading, glossary, carried, deadline)
-        self._spell(reading)
+        meant = self._spell(reading)
         self._figures(reading)
-        self._dense(reading, [expansion for match in glossary for expansion in match.added], carried)
+        expansions = [expansion for match in glossary for expansion in match.added]
+        reading.whole = _with_meaning(carried, reading.text, [*expansions, *meant])
+        self._dense(reading, expansions, carried)
         self._variants(reading, deadline)
         return reading
 
@@ -231,7 +236,9 @@ class Understander:
             multilingual = self._space.knows(Language.KOREAN)
             reading.code_text = f"{asked} ({code.english})" if multilingual else code.english
 
-    def _spell(self, reading: Reading) -> None:
+    def _spell(self, reading: Reading) -> list[str]:
+        """Add what slips mean; returns the words that stand for words of the question."""
+        words: list[str] = []
         explained = {note.found.lower() for note in reading.notes if note.kind == "glossary"}
         for meant in self._speller.meant(reading.permit, reading.text, self._on_their_way(reading.permit)):
             if meant.kind != "spacing" and meant.found.lower() in explained:
@@ -242,6 +249,8 @@ class Understander:
                     self._add(reading, self._weighted(word, SPACING_WEIGHT))
                 else:
                     self._say_also(reading, meant.found, word, SPELLING_WEIGHT)
+                    words.append(word)
+        return words
 
     def _on_their_way(self, permit: Permit) -> frozenset[UUID]:
         """Documents whose points do not know their rule yet: no correction may tell a word of them."""
@@ -286,9 +295,7 @@ class Understander:
                 if known:
                     reading.dense_language, reading.dense_text = question_language(known[0]), "; ".join(known)
                 return
-        reading.dense_text = " ".join(item for item in (carried, reading.text) if item)
-        if known:
-            reading.dense_text += f" ({'; '.join(known)})"
+        reading.dense_text = _with_meaning(carried, reading.text, known)
 
     def _variants(self, reading: Reading, deadline: float) -> None:
         if self._rewriter is None:
@@ -314,3 +321,9 @@ class Understander:
                 yield "hyde", [rewriter.draft(reading.text, deadline)]
             except ModelFailed:
                 yield "model_failed", ["hyde"]
+
+
+def _with_meaning(carried: str, text: str, meaning: Sequence[str]) -> str:
+    """A question for a model that reads sentences: after the one that it follows up, what its words mean behind it."""
+    whole = " ".join(item for item in (carried, text) if item)
+    return f"{whole} ({'; '.join(meaning)})" if meaning else whole

@@ -52,7 +52,8 @@ class EmbeddingSpaceRow(Base):
         comparison: what it found on the evaluation questions, against the space that was current then.
         previous: the space that it replaced, to which `seogo index rollback` goes back.
         forced: whether it was switched to against what the comparison said, or without one.
-        error: why it failed, a `rag.domain.space_failure.SpaceFailure`; a sentence where an earlier release wrote it.
+        error: why it failed, or what its build waits for: a `rag.domain.space_failure.SpaceFailure`; a sentence where an earlier
+            release wrote it.
     """
 
     __tablename__ = "embedding_space"
@@ -113,6 +114,12 @@ def fail(session: Session, space_id: str, failure: SpaceFailure, of: Container[S
     return True
 
 
+def wait_for(session: Session, space_id: str, hindrance: SpaceFailure) -> None:
+    """Note what a build waits for, until it advances."""
+    own = (EmbeddingSpaceRow.id == space_id, EmbeddingSpaceRow.state == SpaceState.BUILDING)
+    session.execute(update(EmbeddingSpaceRow).where(*own).values(error=hindrance.text()))
+
+
 def advance(
     session: Session, space_id: str, cursor: tuple[datetime, UUID] | None, chunks: int, worked_s: float
 ) -> None:
@@ -120,6 +127,7 @@ def advance(
     values: dict[str, Any] = {
         "done": EmbeddingSpaceRow.done + chunks,
         "worked_s": EmbeddingSpaceRow.worked_s + worked_s,
+        "error": "",
     }
     if cursor is not None:
         values |= {"cursor_at": cursor[0], "cursor_id": cursor[1]}

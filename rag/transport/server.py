@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ConfigurationError, ModelAway, ModelUnavailable, ModelUnusable
 from rag.transport.breaker import CircuitBreaker, Tolerance
 from rag.transport.redaction import loggable
 from rag.transport.secret_files import read_secret
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 RETRIED = frozenset({429, 502, 503, 504})
 """Statuses that say `not now`. A 500 is the request's own fault as often as not, and is not sent again."""
+_NOT_TAKEN = frozenset({429, 502, 503})
+"""Those of them that a server, or a proxy before it, gives to what it has not begun; 504 can be a request that takes too long."""
 _FAIR_S = 1.0
 """A server that had less time than this and was too slow is not held to be down."""
 _KEEPALIVE_S = 2.0
@@ -75,18 +77,20 @@ class Reply:
 class _Retry(Exception):
     """This try failed in a way that another may not."""
 
-    def __init__(self, reason: str, *, after_s: float | None = None, down: bool = True) -> None:
+    def __init__(self, reason: str, *, after_s: float | None = None, down: bool = True, taken: bool = True) -> None:
         super().__init__(reason)
         self.after_s = after_s
         self.down = down
+        self.taken = taken
 
 
 class _Failed(Exception):
     """This try failed for good."""
 
-    def __init__(self, reason: str, *, down: bool = True) -> None:
+    def __init__(self, reason: str, *, down: bool = True, taken: bool = True) -> None:
         super().__init__(reason)
         self.down = down
+        self.taken = taken
 
 
 class _Clients:
@@ -186,11 +190,13 @@ class ModelServer:
             deadline: instant of `clock` by which it is wanted.
 
         Raises:
-            ModelUnavailable: no answer in time, a refusal, or one that is no JSON.
+            ModelUnusable: a refusal.
+            ModelAway: no try was taken.
+            ModelUnavailable: no answer in time, or one that is no JSON.
         """
         reply = self.exchange(path, body, deadline=deadline)
         if not reply.ok:
-            raise ModelUnavailable(name=self.name)
+            raise self.refusal(reply)
         return reply.body
 
     def exchange(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Reply:
@@ -198,37 +204,48 @@ class ModelServer:
         end = self._clock() + self._patience.timeout_s
         end = end if deadline is None else min(end, deadline)
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        taken = False
         for number in range(1, self._patience.tries + 1):
             try:
                 return self._admitted(path, body, content, end)
             except _Retry as again:
+                taken = taken or again.taken
                 pause = self._pause(number, again.after_s)
                 if number == self._patience.tries or self._clock() + pause >= end:
-                    raise self._unavailable(path, str(again)) from again.__cause__
+                    raise self._unavailable(path, str(again), taken) from again.__cause__
                 self._sleep(pause)
             except _Failed as failure:
-                raise self._unavailable(path, str(failure)) from failure.__cause__
+                raise self._unavailable(path, str(failure), taken or failure.taken) from failure.__cause__
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def refused(self, path: str, reason: str) -> ModelUnavailable:
-        """The error for an answer that is JSON and still of no use; `reason` goes to the log."""
-        return self._unavailable(path, reason)
+    def refused(self, path: str, reason: str, reason_ko: str) -> ModelUnusable:
+        """The error for an answer that is JSON and still of no use; the reason holds nothing of the answer."""
+        log.warning("model server %s, %s: %s", self.url, path, reason)
+        return ModelUnusable(name=self.name, detail=reason, detail_ko=reason_ko)
+
+    def refusal(self, reply: Reply) -> ModelUnusable:
+        """The error for a request that the server refused; what it said is in the log."""
+        return ModelUnusable(
+            name=self.name,
+            detail=f"it refuses the request (status {reply.status})",
+            detail_ko=f"요청을 거절했습니다(상태 코드 {reply.status})",
+        )
 
     def _pause(self, number: int, after_s: float | None) -> float:
         longest = min(self._patience.longest_pause_s, self._patience.pause_s * 2.0 ** (number - 1))
         own = longest * (0.5 + 0.5 * self._jitter())
         return own if after_s is None else max(own, after_s)
 
-    def _unavailable(self, path: str, reason: str) -> ModelUnavailable:
+    def _unavailable(self, path: str, reason: str, taken: bool) -> ModelUnavailable:
         log.warning("model server %s, %s: %s", self.url, path, reason)
-        return ModelUnavailable(name=self.name)
+        return ModelUnavailable(name=self.name) if taken else ModelAway(name=self.name)
 
     def _admitted(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
         """One try through the breaker, which hears how it went."""
         if self._clock() >= end:
             raise _Failed("no time left", down=False)
         if not self.breaker.admit():
-            raise _Failed("not asked: it failed several times just now", down=False)
+            raise _Failed("not asked: it failed several times just now", down=False, taken=False)
         try:
             reply = self._once(path, body, content, end)
         except (_Retry, _Failed) as failure:
@@ -260,7 +277,8 @@ class ModelServer:
         try:
             response = client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _Retry(f"no connection ({type(error).__name__})", down=given >= _FAIR_S or _at_once(error)) from error
+            down = given >= _FAIR_S or _at_once(error)
+            raise _Retry(f"no connection ({type(error).__name__})", down=down, taken=False) from error
         except httpx.TimeoutException as error:
             raise _Failed("no answer in time", down=given >= _FAIR_S) from error
         except httpx.TransportError as error:
@@ -301,7 +319,8 @@ class ModelServer:
         said = f"status {status}: {loggable(complaint(parsed), body, read_key(self._key_file))}"
         if status in RETRIED:
             # Too many requests says nothing against the server.
-            raise _Retry(said, after_s=retry_after(response.headers), down=status != 429)
+            after_s, taken = retry_after(response.headers), status not in _NOT_TAKEN
+            raise _Retry(said, after_s=after_s, down=status != 429, taken=taken)
         if 400 <= status < 500:
             log.warning("model server %s refused a request: %s", self.url, said)
             return Reply(status, None if parsed is NO_JSON else parsed)
@@ -322,10 +341,14 @@ def checked_url(name: str, url: str | None) -> str:
         parsed = urlsplit(url or "")
         fine = parsed.scheme in ("http", "https") and parsed.hostname and parsed.port != 0
     except ValueError as error:
-        raise ConfigurationError(detail=f"the address of the server of {name} is not valid") from error
+        raise ConfigurationError(
+            detail=f"the address of the server of {name} is not valid",
+            detail_ko=f"{name} 서버의 주소가 올바르지 않습니다",
+        ) from error
     if not fine or parsed.username or parsed.password or parsed.query or parsed.fragment:
         raise ConfigurationError(
-            detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file"
+            detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file",
+            detail_ko=f"{name} 서버의 주소는 http(s)://호스트[:포트][/경로] 형식이어야 합니다. 키는 파일에 두세요",
         )
     return parsed.geturl().rstrip("/")
 
@@ -340,7 +363,10 @@ def read_key(key_file: Path | None) -> str | None:
         return None
     key = read_secret(key_file)
     if not key.isascii() or not key.isprintable() or " " in key or len(key) > _LONGEST_KEY:
-        raise ConfigurationError(detail=f"the key file {key_file} holds no key on a single line")
+        raise ConfigurationError(
+            detail=f"the key file {key_file} holds no key on a single line",
+            detail_ko=f"키 파일 {key_file}에 한 줄로 된 키가 없습니다",
+        )
     return key
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -17,14 +18,14 @@ from ingest.pipeline import maintenance, migration
 from ingest.pipeline import vectors as vector_file
 from rag import bootstrap as rag_bootstrap
 from rag.domain.document import Chunk
-from rag.domain.errors import ConfigurationError
+from rag.domain.errors import ConfigurationError, ModelAway, ModelUnusable, SeogoError
 from rag.domain.principal import Scope
 from rag.domain.vectors import TextVectors
 from rag.embedding.known import KnownVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index import edge as edge_backend
 from rag.index import memory as memory_backend
-from rag.retrieval.spaces import LiveSpace
+from rag.retrieval.spaces import LiveSpace, Spaces
 from rag.settings import EmbeddingSettings
 from tests.support.running import Caller, Running, running, settings_for
 from tests.support.tagged_spaces import ASKED, MIXED, tagged_space, watched
@@ -349,6 +350,70 @@ def test_a_build_that_fails_leaves_no_index_behind(tmp_path: Path, monkeypatch: 
         wait_until(lambda: not place.exists())
 
 
+@contextmanager
+def answering(spaces: Spaces, errors: list[SeogoError]) -> Iterator[None]:
+    """While the block runs, a space that is opened fails with these errors, one an attempt, before it embeds."""
+    opened = spaces.open_space
+
+    def failing(settings: EmbeddingSettings) -> EmbeddingSpace:
+        made = opened(settings)
+        plain = made.embed_chunks
+
+        def embed(chunks: Sequence[Chunk], known: KnownVectors | None = None) -> list[TextVectors]:
+            if errors:
+                raise errors[0]
+            return plain(chunks, known)
+
+        made.embed_chunks = embed  # type: ignore[method-assign]
+        return made
+
+    spaces.open_space = failing
+    try:
+        yield
+    finally:
+        spaces.open_space = opened
+
+
+def test_a_build_says_what_it_waits_for(tmp_path: Path) -> None:
+    with serving(tmp_path) as service:
+        caller, spaces = operator(service), service.services.rag.spaces
+        caller.ingest(caller.collection(), {"a.md": text_of(1)})
+        errors: list[SeogoError] = [ModelAway(name="second")]
+        with answering(spaces, errors):
+            begun = caller.post(SPACES, json={"embedding": OTHER}).json()
+            address = f"{SPACES}/{begun['id']}"
+            wait_until(lambda: caller.get(address).json()["error"] != "")
+            waiting = caller.get(address, headers={"Accept-Language": "ko"}).json()
+            assert waiting["state"] == "building" and "서버에 지금 연결할 수 없습니다" in waiting["error"], waiting
+            errors.clear()
+            built = wait_built(caller, begun["id"])
+        assert (built["state"], built["error"]) == ("ready", "")
+
+
+def test_a_server_that_gives_what_can_not_be_used_is_refused_at_once(tmp_path: Path) -> None:
+    """Before anything is on record: with a space that can't be written to beside it, no upload would come through."""
+    with serving(tmp_path) as service:
+        caller, spaces = operator(service), service.services.rag.spaces
+        opened = spaces.open_space
+
+        def failing(settings: EmbeddingSettings) -> EmbeddingSpace:
+            made = opened(settings)
+
+            def warm_up() -> None:
+                raise ModelUnusable(name="second", detail="a vector of 7 numbers", detail_ko="벡터의 크기가 7입니다")
+
+            made.warm_up = warm_up  # type: ignore[method-assign]
+            return made
+
+        spaces.open_space = failing
+        refused = caller.post(SPACES, json={"embedding": OTHER}, headers={"Accept-Language": "ko"})
+        spaces.open_space = opened
+        assert (refused.status_code, refused.json()["code"]) == (502, "model_unusable"), refused.text
+        assert "벡터의 크기가 7입니다" in refused.json()["title"]
+        assert [space["state"] for space in caller.get(SPACES).json()["spaces"]] == ["current"]
+        assert caller.ingest(caller.collection(), {"a.md": text_of(1)})
+
+
 def wait_until(true: Callable[[], bool], within_s: float = 20) -> None:
     deadline = time.monotonic() + within_s
     while not true():
@@ -387,6 +452,31 @@ class TestOneService:
         assert service.services.rag.spaces.current.id != space["id"]
         switched = caller.post(f"{address}/switch", json={"max_drop": 0.01, "force": True}).json()
         assert (switched["state"], switched["forced"]) == ("current", True)
+
+    def test_names_that_fit_no_document_are_no_reason_to_switch(self, alone: Running) -> None:
+        caller = operator(alone)
+        caller.ingest(caller.collection(), {f"보존{n}.md": text_of(n) for n in range(4)})
+        space = build(caller, OTHER)
+        address = f"{SPACES}/{space['id']}"
+        gone = [{"question": f"휴가{n} 신청", "documents": [f"없는 규정 {n}"]} for n in range(4)]
+        measured = caller.post(f"{address}/comparison", json={"questions": gone}).json()["comparison"]
+        assert (measured["labelled"], measured["left_out"], measured["unknown"][0]) == (0, 4, "없는 규정 0")
+        refused = caller.post(f"{address}/switch", json={})
+        assert (refused.status_code, refused.json()["code"]) == (409, "switch_refused"), refused.text
+        assert "없는 규정 3" in refused.text
+        refused = caller.post(f"{address}/switch", json={}, headers={"Accept-Language": "ko"})
+        assert "등록되어 있지 않아" in refused.text and "record" not in refused.text
+
+    def test_documents_are_named_as_for_an_evaluation(self, alone: Running) -> None:
+        """A file name without its ending, or as macOS spells it, counts like the key."""
+        caller = operator(alone)
+        caller.ingest(caller.collection(), {f"휴가규정{n}.md": text_of(n) for n in range(4)})
+        space = build(caller, OTHER)
+        names = ["휴가규정0", "휴가규정1.md", unicodedata.normalize("NFD", "휴가규정2.md"), "없음"]
+        questions = [{"question": f"휴가{n} 신청", "documents": [name]} for n, name in enumerate(names)]
+        measured = caller.post(f"{SPACES}/{space['id']}/comparison", json={"questions": questions}).json()["comparison"]
+        assert (measured["labelled"], measured["left_out"], measured["unknown"]) == (3, 1, ["없음"])
+        assert measured["ndcg_before"] > 0.5
 
     def test_the_better_space_is_switched_to_without_force(self, alone: Running) -> None:
         service = alone

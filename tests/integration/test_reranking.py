@@ -41,9 +41,11 @@ class RecordingReranker:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.asked: list[str] = []
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
         self.seen += passages
+        self.asked.append(query)
         return [1.0 / (1 + len(passage)) for passage in passages]
 
 
@@ -96,6 +98,26 @@ def asked(caller: Caller, limit: int = 10) -> dict[str, Any]:
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json()
     return found
+
+
+def test_a_reranker_reads_the_question_as_it_was_understood(caller: Caller, second_look: Any) -> None:
+    """A follow-up, an abbreviation or a slip says little by itself; passages would be ordered by what it does not say."""
+    reranker = second_look(RecordingReranker())
+    name = caller.collection("휴가약어")
+    caller.ingest(name, {"c.md": TEXTS["c.md"].encode()})
+    entries = {"terms": [{"term": "출여", "expansions": ["출장 여비"]}]}
+    assert caller.request("PUT", f"/api/v1/collections/{name}/glossary", json=entries).status_code == 200
+    turns = [{"role": "user", "content": "연차휴가는 며칠인가요?"}, {"role": "assistant", "content": "열닷새입니다."}]
+    for body in (
+        {"question": "그럼 결혼하면?", "history": turns},
+        {"question": "출여는 얼마", "collections": [name]},
+        {"question": "cnfwkd 여비", "collections": [name]},
+    ):
+        assert caller.post("/api/v1/search", json=body).status_code == 200
+    follow_up, abbreviation, slip = reranker.asked
+    assert follow_up == "연차휴가는 며칠인가요? 그럼 결혼하면?"
+    assert abbreviation == "출여는 얼마 (출장 여비)"
+    assert slip == "cnfwkd 여비 (출장)"
 
 
 def order(found: dict[str, Any]) -> list[str]:

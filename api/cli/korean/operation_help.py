@@ -126,6 +126,9 @@ HELP: dict[str, str] = {
         "모델에 보낼 언어. 예: ko,en,code,other. 생략하면 모델이 아는 언어입니다."
     ),
     "Longest passage, in the model's tokens.": "가장 긴 문단의 길이(모델의 토큰 수)",
+    "Decide without questions whose documents are not here, and say so.": (
+        "문서가 없는 질문은 빼고 나머지로 판단하며, 뺐다고 알립니다."
+    ),
     "Go back to the embedding space before the last switch.": "마지막으로 전환하기 전의 임베딩 공간으로 되돌립니다.",
     "Show the embedding spaces.": "임베딩 공간을 보여 줍니다.",
     "Remove an embedding space that does not answer; no going back to it.": (

@@ -98,6 +98,14 @@ def test_a_server_or_an_option_that_can_not_be_used(words: str, code: int, korea
         assert got == code and expected in output, output
 
 
+@pytest.mark.parametrize("words", ["eval run --help", "eval --help", "doctor --help", "search --help"])
+def test_help_is_shown_whatever_the_environment_says(words: str) -> None:
+    """`SEOGO_SERVER` stands in a shell all day; help on what works on the store itself was refused there."""
+    for language, heading in (("ko", "사용법"), ("en", "Usage")):
+        code, output = said(language, *words.split(), SEOGO_SERVER="http://127.0.0.1:1", SEOGO_API_KEY="")
+        assert code == 0 and heading in output, output
+
+
 def test_a_key_file_on_the_command_line_goes_before_a_key_in_the_environment(tmp_path: Path) -> None:
     words = ("--server", "http://127.0.0.1:1", "--key-file", str(tmp_path / "no-key"), "ask", "x")
     code, output = said("en", *words, SEOGO_API_KEY="sgk_other")

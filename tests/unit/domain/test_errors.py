@@ -210,3 +210,16 @@ def test_why_a_repository_is_refused_or_too_large_is_told_in_korean() -> None:
     assert "none of ours" in localized(refused, "en")
     large = errors.RepositoryTooLarge(name="결제", detail="more than 5 files", reason="max_files", limit=5)
     assert message_for(large.code, large.params, "ko").endswith("파일이 5개를 넘습니다(max_files)")
+
+
+@pytest.mark.parametrize("package", ["embedding", "evaluation", "index", "reranking", "retrieval"])
+def test_what_is_wrong_with_models_and_index_is_said_in_korean_too(package: str) -> None:
+    """Whoever installs meets a folder or setting that is refused: an English clause in a Korean sentence is half a message."""
+    untold = []
+    for file in sorted((Path(rag.__file__).parent / package).glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "ConfigurationError":
+                given = {word.arg for word in node.keywords}
+                if "detail" in given and "detail_ko" not in given:
+                    untold.append(f"{file.name}:{node.lineno}")
+    assert untold == []

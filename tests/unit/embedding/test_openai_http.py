@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ConfigurationError, ModelUnavailable, ModelUnusable
 from rag.domain.language import Language
+from rag.domain.messages import localized
 from rag.embedding import openai_http
 from rag.embedding.base import Embedder, Role
 from rag.embedding.model_answers import UnusableAnswer, dense_rows, listed_terms, pooled_terms
@@ -262,6 +263,14 @@ HOSTILE: list[Any] = [
 def test_a_hostile_answer_is_an_unavailable_model(answer: Any) -> None:
     with embedding(lambda call: Answer(answer)) as (embedder, _), pytest.raises(ModelUnavailable):
         embedder.embed(["질문"], Role.QUERY)
+
+
+def test_a_vector_of_another_width_says_what_is_to_be_set() -> None:
+    wide = {"data": [{"index": 0, "embedding": [0.5] * (WIDTH + 1)}]}
+    with embedding(lambda call: Answer(wide)) as (embedder, _), pytest.raises(ModelUnusable) as raised:
+        embedder.embed(["질문"], Role.QUERY)
+    assert f"{WIDTH + 1} numbers, where embedding.dimensions is {WIDTH}" in localized(raised.value, "en")
+    assert f"벡터의 크기가 {WIDTH + 1}인데 embedding.dimensions는 {WIDTH}입니다" in localized(raised.value, "ko")
 
 
 JSON = st.recursive(

@@ -49,6 +49,23 @@ def test_a_csv_as_spreadsheet_programs_write_it(tmp_path: Path, encoding: str, d
     assert found.questions == (Question("row-2", "몇 자인가요?", (Expected(("정책.pdf",), "5"),), 2),)
 
 
+def test_a_sheet_may_have_a_title_above_its_columns(tmp_path: Path) -> None:
+    rows = [
+        ["한빛은행 검색 평가 문항, 2026년 11월", None, None],
+        [None, None, None],
+        ["번호", "질의", "근거문서"],
+        [7, "여비 정산 기한은?", "여비규정.hwpx"],
+        [8, None, "여비규정.hwpx"],
+    ]
+    with pytest.raises(QuestionsInvalid, match="5행: 질문이 비어 있습니다"):
+        read_questions(workbook(tmp_path / "a.xlsx", rows), "ko")
+    expected = (Expected(("여비규정.hwpx",)),)
+    found = read_questions(workbook(tmp_path / "b.xlsx", rows[:-1]), "ko")
+    assert found.questions == (Question("7", "여비 정산 기한은?", expected, 4),)
+    text = "\n".join("\t".join("" if cell is None else str(cell) for cell in row) for row in rows[:-1])
+    assert read_questions(written(tmp_path / "c.csv", text), "ko").questions == found.questions
+
+
 def test_one_document_may_have_several_places(tmp_path: Path) -> None:
     path = written(tmp_path / "q.csv", 'question,document,place\nWhat?,a.md,"2.3; 4.1"\n')
     [question] = read_questions(path, "en").questions

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 from rag.domain.principal import Permit
+from rag.evaluation.judging import Judge, JudgedQuestion, Target
+from rag.evaluation.questions import Expected, Problem, Question
 from rag.evaluation.space_comparison import EvaluationQuestion, compare
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import LiveSpace
@@ -26,12 +29,21 @@ class Asked:
         return SimpleNamespace(search=search)
 
 
+class Knowing:
+    """Finds every document on record."""
+
+    def judge(self, questions: Sequence[Question]) -> tuple[list[JudgedQuestion], list[Problem]]:
+        permit = cast(Permit, None)
+        target = Target("expected-1", Expected(("가",)), frozenset())
+        return [JudgedQuestion(item, permit, (target,), frozenset(), ()) for item in questions], []
+
+
 def test_a_question_that_stands_there_twice_is_asked_once_and_counts_twice() -> None:
     asked = Asked()
     before, after = (cast(LiveSpace, SimpleNamespace(id=name)) for name in ("before", "after"))
     questions = [EvaluationQuestion("휴가는 며칠인가?", ("가",)), EvaluationQuestion("휴가는 며칠인가?", ("나",))]
     questions += [EvaluationQuestion("0")] * 500
-    found = compare(cast(Retriever, asked), cast(Permit, None), before, after, questions)
+    found = compare(cast(Retriever, asked), cast(Judge, Knowing()), cast(Permit, None), before, after, questions)
     assert (found.questions, found.labelled) == (502, 2)
     assert asked.questions == dict.fromkeys(
         [(space, item) for space in ("before", "after") for item in ("휴가는 며칠인가?", "0")], 1

@@ -24,6 +24,7 @@ from ingest.pipeline.labels import tags_of
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Batch, Interrupted, Pipeline
 from rag.blobs.store import BlobStore
+from rag.domain.errors import ModelAway, ModelUnavailable
 from rag.domain.filters import DocumentFilter, Period, label_groups
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
@@ -105,6 +106,22 @@ def round_and_round(rounds: int) -> bytes:
 def row(pipeline: Pipeline, version_id: UUID) -> DocumentVersion:
     with pipeline.database.read() as session:
         return session.get_one(DocumentVersion, version_id)
+
+
+@pytest.mark.parametrize(("error", "tries"), [(ModelAway, 0), (ModelUnavailable, 1)], ids=["away", "unavailable"])
+def test_a_model_server_that_is_away_uses_up_no_try(
+    pipeline: Pipeline, error: type[ModelUnavailable], tries: int
+) -> None:
+    """It restarts for minutes: whatever was uploaded then is embedded when it is back, and nobody has to look for it."""
+    version_id = waiting(pipeline)
+    batch = Batch(job_id="job", version_ids=(version_id,))
+    for _ in range(3):
+        with pipeline.database.write() as session:
+            version = session.get_one(DocumentVersion, version_id)
+            version.state, version.job_id, version.tries = VersionState.RUNNING, "job", 0
+        pipeline.fail(batch, error(name="bge-m3"))
+        assert row(pipeline, version_id).tries == tries
+        assert row(pipeline, version_id).state == VersionState.QUEUED
 
 
 def test_an_original_that_is_not_there_is_looked_for_three_times(pipeline: Pipeline) -> None:

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ConfigurationError, ModelAway, ModelUnavailable, ModelUnusable
+from rag.domain.messages import localized
 from rag.transport.breaker import State, Tolerance
 from rag.transport.server import ModelServer, Patience
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
@@ -278,9 +279,43 @@ def test_nothing_listens() -> None:
     with model_server(Script(FINE)) as scripted:
         url = scripted.url
     server = ModelServer("m", url, patience=QUICK)
-    with pytest.raises(ModelUnavailable):
+    with pytest.raises(ModelAway):
         server.post("/", {})
     server.close()
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_a_server_that_takes_nothing_is_away(status: int) -> None:
+    with talking(busy(status)) as (server, _), pytest.raises(ModelAway):
+        server.post("/", {})
+
+
+def test_a_server_that_took_one_try_is_not_away() -> None:
+    """The request may have been what brought it down: who counts failures must count this one."""
+    with talking(Answer(write=lambda wfile: None), busy(503)) as (server, _):
+        with pytest.raises(ModelUnavailable) as raised:
+            server.post("/", {})
+        assert type(raised.value) is ModelUnavailable
+    with talking(busy(500)) as (server, _):
+        with pytest.raises(ModelUnavailable) as raised:
+            server.post("/", {})
+        assert type(raised.value) is ModelUnavailable
+
+
+def test_who_is_not_asked_because_of_others_failures_hears_that_it_is_away() -> None:
+    tolerance = Tolerance(failures=1, rest_s=100.0)
+    with talking(busy(500), tolerance=tolerance) as (server, _):
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {})
+        with pytest.raises(ModelAway):
+            server.post("/", {})
+
+
+def test_a_refusal_says_its_status_in_both_languages() -> None:
+    with talking(Answer({"error": "secret words"}, 404)) as (server, _), pytest.raises(ModelUnusable) as raised:
+        server.post("/", {})
+    assert "status 404" in localized(raised.value, "en") and "404" in localized(raised.value, "ko")
+    assert "secret" not in str(raised.value)
 
 
 def test_only_one_probe_goes_out_of_many_callers() -> None:
