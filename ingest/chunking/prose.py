@@ -28,6 +28,9 @@ _MAX_WINDOW = 8000
 """Characters that the sentence splitter sees at once, so that its time and memory don't depend on the paragraph's length."""
 _LONGEST_WORD = 100
 """Mean characters a word from which on a text is no prose; analysing it for sentences would take seconds."""
+_MANY_UNITS = 10_000
+"""Of one block. No text that is read has so many lines without an empty one between them: half a million lines of a letter each
+took 25 s to be packed with every line end weighed up against 256 others (`ingest.chunking.packing`), and one second without."""
 _WINDOW_END = re.compile(r"(?:[.!?。]\s|\n)")
 
 
@@ -82,11 +85,20 @@ def prose_units(block: Block, room: Room, language: Language) -> list[Unit]:
 
 
 def coalesced(units: Sequence[Unit], room: Room) -> list[Unit]:
-    """Neighbours of one block together that have less than a sixteenth of the limit: fewer places to weigh up."""
+    """Neighbours of one block together that have less than a sixteenth of the limit: fewer places to weigh up.
+
+    Where a cut costs nothing it stays possible, unless the block has very many such places.
+    """
     kept: list[Unit] = []
     joined: set[int] = set()
+    many = len(units) > _MANY_UNITS
     for unit in units:
-        if kept and unit.cut and kept[-1].tokens + unit.tokens <= room.limit // 16 and kept[-1].head == unit.head:
+        if (
+            kept
+            and (unit.cut or many)
+            and kept[-1].tokens + unit.tokens <= room.limit // 16
+            and kept[-1].head == unit.head
+        ):
             last = kept.pop()
             unit = Unit(last.block, last.start, unit.end, last.tokens + unit.tokens, last.cut, last.head)
             joined.add(len(kept))
