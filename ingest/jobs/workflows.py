@@ -49,7 +49,7 @@ _LOOK_S = {
     Priority.LONG: UNHURRIED_S,
     Priority.SUSPECT: UNHURRIED_S,
 }
-WORKFLOW_VERSION = "2"
+WORKFLOW_VERSION = "3"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
 _INTERACTIVE_JOBS = 2
