@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID, uuid5
@@ -383,3 +384,15 @@ def test_lines_go_together_where_there_are_very_many(lines: int, together: bool)
     units = prose_units(block, base.Room(256, 0, count_words), Language.ENGLISH)
     assert "".join(unit.text for unit in units) == block.text
     assert (len(units) < lines / 8) is together
+
+
+def test_sentences_of_a_long_block_are_not_all_held_on_the_way() -> None:
+    parsed = document(prose("\n".join(["a"] * 40_000)))
+    tracemalloc.start()
+    try:
+        chunks = chunked(parsed, 256)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(chunk.text.count("a") for chunk in chunks) == 40_000
+    assert most < 150 * 40_000  # 320 for each line, when spans, texts and counts of all of them were held together
