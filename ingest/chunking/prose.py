@@ -28,9 +28,9 @@ _MAX_WINDOW = 8000
 """Characters that the sentence splitter sees at once, so that its time and memory don't depend on the paragraph's length."""
 _LONGEST_WORD = 100
 """Mean characters a word from which on a text is no prose; analysing it for sentences would take seconds."""
-_MANY_LINES = 10_000
-"""Of one block. No text that is read has so many lines without an empty one between them: half a million lines of a letter each
-took 25 s to be packed with every line end weighed up against 256 others (`ingest.chunking.packing`), and one second without."""
+_MANY_LINES = 5_000
+"""Of one block, which parsers end at 10,000. No text that is read has so many lines without an empty one between them: half a million
+lines of a letter each took 25 s to be packed with every line end weighed up against 256 others (`ingest.chunking.packing`)."""
 _TOGETHER = 2048
 """Sentences that are counted at once."""
 _WINDOW_END = re.compile(r"(?:[.!?。]\s|\n)")

@@ -378,7 +378,7 @@ def test_very_many_short_lines_all_lie_in_chunks_at_their_places() -> None:
     assert max(chunk.tokens for chunk in chunks) <= 256
 
 
-@pytest.mark.parametrize(("lines", "together"), [(9_000, False), (40_000, True)])
+@pytest.mark.parametrize(("lines", "together"), [(4_000, False), (10_000, True)])
 def test_lines_go_together_where_there_are_very_many(lines: int, together: bool) -> None:
     block = base.Block(document(prose("\n".join(["a"] * lines))).elements[0])
     units = prose_units(block, base.Room(256, 0, count_words), Language.ENGLISH)
