@@ -29,8 +29,8 @@ _MAX_WINDOW = 8000
 _LONGEST_WORD = 100
 """Mean characters a word from which on a text is no prose; analysing it for sentences would take seconds."""
 _MANY_LINES = 5_000
-"""Of one block; what comes from the sandbox has at most 10,000 in each. No text that is read has so many lines without an empty one
-between them: half a million lines of a letter each took 25 s to be packed with every line end weighed up against 256 others
+"""Of one block; what comes from the sandbox has at most 10,000 in each. No text that is read has so many lines without an empty
+one between them: half a million lines of a letter each took 25 s to be packed with every line end weighed up against 256 others
 (`ingest.chunking.packing`)."""
 _TOGETHER = 2048
 """Sentences that are counted at once."""
