@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 from ingest.chunking.base import Block, Room, Unit
 from ingest.chunking.packing import CAPTION, INSIDE, ITEM, LEAD_IN, SENTENCE
@@ -28,6 +28,12 @@ _MAX_WINDOW = 8000
 """Characters that the sentence splitter sees at once, so that its time and memory don't depend on the paragraph's length."""
 _LONGEST_WORD = 100
 """Mean characters a word from which on a text is no prose; analysing it for sentences would take seconds."""
+_MANY_LINES = 5_000
+"""Of one block; what comes from the sandbox has at most 10,000 in each. No text that is read has so many lines without an empty
+one between them: half a million lines of a letter each took 25 s to be packed with every line end weighed up against 256 others
+(`ingest.chunking.packing`)."""
+_TOGETHER = 2048
+"""Sentences that are counted at once."""
 _WINDOW_END = re.compile(r"(?:[.!?。]\s|\n)")
 
 
@@ -66,27 +72,42 @@ def _cut_at(before: int, after: int) -> float:
 
 def prose_units(block: Block, room: Room, language: Language) -> list[Unit]:
     """The sentences of a block that is longer than the limit; a sentence that is longer itself is cut once more."""
+    return coalesced(_sentences(block, room, language), room, everywhere=len(block.line_starts) > _MANY_LINES)
+
+
+def _sentences(block: Block, room: Room, language: Language) -> Iterator[Unit]:
+    """Some at a time: half a million take 200 MB with all that is made on the way to them."""
     text = block.text
-    starts = [0, *_sentence_starts(text, language)]
-    spans = list(pairwise([*starts, len(text)]))
-    counts = room.counts([text[start:end] for start, end in spans])
-    units: list[Unit] = []
-    for span, tokens in zip(spans, counts, strict=True):
-        cut = _cut_before(text, units[-1].start, span[0]) if units else 0.0
-        if tokens <= room.limit:
-            units.append(Unit(block, *span, tokens, cut))
-            continue
-        for number, (part, size) in enumerate(cut_to_size(text, span, room, INSIDE_A_SENTENCE)):
-            units.append(Unit(block, *part, size, INSIDE if number else cut))
-    return coalesced(units, room)
+    spans = pairwise(chain((0,), _sentence_starts(text, language), (len(text),)))
+    before: int | None = None
+    while together := list(islice(spans, _TOGETHER)):
+        counts = room.counts([text[start:end] for start, end in together])
+        for span, tokens in zip(together, counts, strict=True):
+            cut = 0.0 if before is None else _cut_before(text, before, span[0])
+            if tokens <= room.limit:
+                before = span[0]
+                yield Unit(block, *span, tokens, cut)
+                continue
+            for number, (part, size) in enumerate(cut_to_size(text, span, room, INSIDE_A_SENTENCE)):
+                before = part[0]
+                yield Unit(block, *part, size, INSIDE if number else cut)
 
 
-def coalesced(units: Sequence[Unit], room: Room) -> list[Unit]:
-    """Neighbours of one block together that have less than a sixteenth of the limit: fewer places to weigh up."""
+def coalesced(units: Iterable[Unit], room: Room, *, everywhere: bool = False) -> list[Unit]:
+    """Neighbours of one block together that have less than a sixteenth of the limit: fewer places to weigh up.
+
+    Args:
+        everywhere: also where a cut costs nothing, as between two lines; else it stays possible there.
+    """
     kept: list[Unit] = []
     joined: set[int] = set()
     for unit in units:
-        if kept and unit.cut and kept[-1].tokens + unit.tokens <= room.limit // 16 and kept[-1].head == unit.head:
+        if (
+            kept
+            and (unit.cut or everywhere)
+            and kept[-1].tokens + unit.tokens <= room.limit // 16
+            and kept[-1].head == unit.head
+        ):
             last = kept.pop()
             unit = Unit(last.block, last.start, unit.end, last.tokens + unit.tokens, last.cut, last.head)
             joined.add(len(kept))

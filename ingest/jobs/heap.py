@@ -1,15 +1,46 @@
 """Free memory goes back to the system.
 
 glibc keeps what a burst of ingestion freed, in an arena per thread: 100 to 130 MB in a service after 3,000 small documents
-(`mallinfo2`, while `benchmarks/memory.py` ran), which a machine with one or two models to hold has better uses for.
+(`mallinfo2`, while `benchmarks/memory.py` ran), which a machine with one or two models to hold has better uses for. Python gives
+a megabyte back when nothing at all is left in it; what is remembered of words while a large document goes in lies all over what
+that document took, and keeps it (`tests/hostile`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rag.embedding.bm25 import forget_ids
+from rag.text.identifiers import forget_terms
 
 log = logging.getLogger(__name__)
+
+_LARGE = 64 * 2**20
+"""Bytes by which a job lets this process grow for the caches to be worth less than what they hold down. To fill them again takes
+a fraction of a second."""
+
+
+def resident_bytes() -> int:
+    """Memory of this process that no file stands behind; 0 where the system does not tell (macOS)."""
+    try:
+        resident, shared = Path("/proc/self/statm").read_text(encoding="ascii").split()[1:3]
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")
+
+
+def tidy_after(job: Callable[[], None]) -> None:
+    """Run `job`; where this process has grown much by then, forget what is remembered of words and give free memory back."""
+    before = resident_bytes()
+    job()
+    if resident_bytes() - before >= _LARGE:
+        forget_terms()
+        forget_ids()
+        give_memory_back()
 
 
 def give_memory_back() -> bool:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from dbos import error as dbos_error
 
 from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
 from ingest.jobs.durable import AT_ONCE_S, UNHURRIED_S
+from ingest.jobs.heap import tidy_after
 from ingest.jobs.programs import ProgramJobs
 from ingest.jobs.queue_looks import make_looks_cheap
 from ingest.jobs.upkeep import UpkeepJobs
@@ -47,7 +49,7 @@ _LOOK_S = {
     Priority.LONG: UNHURRIED_S,
     Priority.SUSPECT: UNHURRIED_S,
 }
-WORKFLOW_VERSION = "2"
+WORKFLOW_VERSION = "3"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
 _INTERACTIVE_JOBS = 2
@@ -232,7 +234,7 @@ class IngestJobs:
             with self._guard:
                 self._running.add(job_id)
             reached("batch.begin", job_id)
-            _run_batch(pipeline, job_id, version_ids)
+            tidy_after(partial(_run_batch, pipeline, job_id, version_ids))
             reached("batch.end", job_id)
             # Not in a `finally`: a job that is torn off by the end of the process was not ended.
             with self._guard:

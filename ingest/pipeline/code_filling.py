@@ -16,8 +16,8 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.vectors import GrowingVectors
 from rag.domain.document import Chunk
-from rag.domain.vectors import TextVectors
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
 from rag.store import repository_work
@@ -118,11 +118,9 @@ def _embed(
     versions = [item for item, _ in new]
     known = known_vectors(pipeline.database, pipeline.blobs, target.vectors_name, versions, target.id, most)
     flat = [chunk for _, own in new for chunk in own]
-    made: list[TextVectors] = []
+    made = GrowingVectors()
     for part in pieces_of(flat, target.space):
         pipeline.pause(target.space)
-        made += target.space.embed_chunks(part, known)
-    start = 0
-    for version, own in new:
-        points_of.store_vectors(pipeline.blobs, target, version.id, made[start : start + len(own)])
-        start += len(own)
+        made.add(target.space.embed_chunks(part, known))
+    for (version, _), vectors in zip(new, made.split([len(own) for _, own in new]), strict=True):
+        points_of.store_vectors(pipeline.blobs, target, version.id, vectors)

@@ -24,10 +24,10 @@ from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.vectors import GrowingVectors
 from rag.domain.document import Chunk
 from rag.domain.errors import SeogoError, SpaceNotFound, StoreUnavailable, Unavailable
 from rag.domain.space_failure import SpaceFailure
-from rag.domain.vectors import TextVectors
 from rag.index import spaces as places
 from rag.retrieval import space_changes
 from rag.retrieval.space_conflicts import conflict
@@ -140,10 +140,8 @@ def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[Document
         if points_of.fitting(target, chunks, stored) is None:
             new.append((version, chunks))
     made = _embedded(pipeline, target, [chunk for _, own in new for chunk in own], pace)
-    start = 0
-    for version, own in new:
-        points_of.store_vectors(pipeline.blobs, target, version.id, made[start : start + len(own)])
-        start += len(own)
+    for (version, _), vectors in zip(new, made.split([len(own) for _, own in new]), strict=True):
+        points_of.store_vectors(pipeline.blobs, target, version.id, vectors)
     reached("migrate.vectors_stored", target.id)
     for version in group:
         write_settled(pipeline.database, target, version, pipeline.write)
@@ -151,13 +149,13 @@ def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[Document
         reached("migrate.upserted", version.id)
 
 
-def _embedded(pipeline: Pipeline, target: LiveSpace, chunks: Sequence[Chunk], pace: Pace) -> list[TextVectors]:
+def _embedded(pipeline: Pipeline, target: LiveSpace, chunks: Sequence[Chunk], pace: Pace) -> GrowingVectors:
     """In small pieces: somebody's question waits for one of them at most, and the rest of the time is slept."""
-    made: list[TextVectors] = []
+    made = GrowingVectors()
     for part in pieces_of(chunks, target.space):
         pipeline.pause(target.space)
         began = time.monotonic()
-        made += target.space.embed_chunks(part)
+        made.add(target.space.embed_chunks(part))
         pipeline.stopping.wait((time.monotonic() - began) * (1 / pace.share - 1))
     return made
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.vectors import PackedVectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk
 from rag.domain.vectors import TextVectors
@@ -29,7 +30,7 @@ def first_group(versions: Iterable[DocumentVersion], chunks: int) -> list[Docume
     return group
 
 
-def stored_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID) -> list[TextVectors] | None:
+def stored_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID) -> PackedVectors | None:
     """The vectors of a version in this space; None when they are not stored."""
     return vector_file.load(blobs, version_id, target.vectors_name, target.id)
 
@@ -39,20 +40,19 @@ def store_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID, vectors
     blobs.put_derived(version_id, vector_file.file_of(target.id), vector_file.pack(target.vectors_name, vectors))
 
 
-def fitting(target: LiveSpace, chunks: Sequence[Chunk], stored: list[TextVectors] | None) -> list[TextVectors] | None:
+def fitting(target: LiveSpace, chunks: Sequence[Chunk], stored: PackedVectors | None) -> PackedVectors | None:
     """`stored`, if it is of these chunks, and has a model's vectors for just the languages that the model knows here."""
     if stored is None or len(stored) != len(chunks):
         return None
-    if any((item.model is not None) != target.space.knows(c.language) for c, item in zip(chunks, stored, strict=True)):
-        return None
-    return stored
+    known = [target.space.knows(chunk.language) for chunk in chunks]
+    return stored if stored.modelled.tolist() == known else None
 
 
 def version_points(
     blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags
 ) -> Iterator[list[IndexPoint]]:
     """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
-    stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
+    stored: Sequence[TextVectors] | None = fitting(target, chunks, stored_vectors(blobs, target, version.id))
     if stored is None and version.dense_pending:
         stored = target.space.embed_lexical(chunks)  # what a model makes of them follows (`code_filling.py`)
     elif stored is None:

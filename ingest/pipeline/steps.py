@@ -35,6 +35,7 @@ from ingest.pipeline.metadata import note_metadata, speak_for_document
 from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.suspicion import suspicion
+from ingest.pipeline.vectors import GrowingVectors
 from ingest.settings import IngestSettings
 from rag.access.audit import AuditTrail, Deed, ServiceTrail, whose
 from rag.blobs.store import BlobStore
@@ -52,7 +53,6 @@ from rag.domain.errors import (
     Unavailable,
     WorkerLost,
 )
-from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, PointTags, VectorIndex
 from rag.index.in_step import IndexWriter
@@ -428,20 +428,18 @@ class Pipeline:
         versions = [version for version, _ in group]
         most = chunks_in_memory(target.space)
         known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id, most)
-        made: list[TextVectors] = []
+        made = GrowingVectors()
         for part in pieces_of(chunks, target.space):
             self.pause(target.space)
-            made += target.space.embed_chunks(part, known)
+            made.add(target.space.embed_chunks(part, known))
             if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
                 return  # cancelled or deleted meanwhile
         if group:
             reached("embed.computed", group[0][0].id)
-        start = 0
-        for version, own in group:
-            points_of.store_vectors(self.blobs, target, version.id, made[start : start + len(own)])
+        for (version, own), vectors in zip(group, made.split([len(own) for _, own in group]), strict=True):
+            points_of.store_vectors(self.blobs, target, version.id, vectors)
             reached("embed.blob_written", version.id)
             self._report(version.id, len(own), len(own))
-            start += len(own)
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:

@@ -42,6 +42,11 @@ class _Ids(dict[str, int]):
 _IDS = _Ids()
 
 
+def forget_ids() -> None:
+    """Empty what is remembered of terms; it fills again with the next texts."""
+    _IDS.clear()
+
+
 def _vector(values: Mapping[str, float], weight: Callable[[float], float]) -> SparseVector:
     """The weight of each term's value by term id, ascending; those of terms that share an id are added up."""
     by_id = dict(zip(map(_IDS.__getitem__, values), values.values(), strict=True))

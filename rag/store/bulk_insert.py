@@ -8,6 +8,7 @@ the same processors of their types, a column at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Table, insert
@@ -18,23 +19,26 @@ _TOGETHER = 2000
 """Rows in one call of the driver."""
 
 
-def insert_all(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def insert_all(session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows in the transaction of `session`; what it holds and has not flushed is not flushed.
 
     Args:
         columns: names of those that `rows` have values for, in their order. The others have no default but the database's.
-        rows: n of as many values each, as they are in Python.
+        rows: n of as many values each, as they are in Python; some are asked for at a time.
     """
-    if not rows:
+    left = iter(rows)
+    first = next(left, None)
+    if first is None:
         return
+    left = chain((first,), left)
     connection = session.connection()
     dialect = connection.dialect
     compiled = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
     statement, order = str(compiled), compiled.positiontup or list(columns)
     places = [columns.index(name) for name in order]
     processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order]
-    for start in range(0, len(rows), _TOGETHER):
-        by_column = list(zip(*rows[start : start + _TOGETHER], strict=True))
+    while together := list(islice(left, _TOGETHER)):
+        by_column = list(zip(*together, strict=True))
         sent = zip(
             *[
                 by_column[place] if process is None else map(process, by_column[place])

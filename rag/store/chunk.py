@@ -103,8 +103,8 @@ _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
 """What a `Source` is made of. Columns: rows of four tables cost more than the query itself (`benchmarks/search_overhead.py`)."""
 
 
-def to_domain(row: ChunkRow | Row[Any]) -> Chunk:
-    """The chunk that `row` stores."""
+def to_domain(row: ChunkRow | Row[Any], *, lines: bool = True) -> Chunk:
+    """The chunk that `row` stores; where `lines` is False without an anchor for each line, which then need not be in `row`."""
     return Chunk(
         id=row.id,
         ordinal=row.ordinal,
@@ -114,7 +114,7 @@ def to_domain(row: ChunkRow | Row[Any]) -> Chunk:
         language=Language(row.language),
         kind=ElementKind(row.kind),
         tokens=row.tokens,
-        line_anchors=tuple(anchor_from_json(item) for item in row.line_anchors),
+        line_anchors=tuple(anchor_from_json(item) for item in row.line_anchors) if lines else (),
         provisions=tuple(ProvisionMark(int(start), tuple(path)) for start, path in row.provisions),
         references=tuple(row.cross_references),
         code=None if row.code is None else CodeContext.from_json(row.code),
@@ -138,12 +138,14 @@ def insert_chunks(
     session: Session, versions: Iterable[tuple[UUID, Sequence[Chunk], Sequence[ChunkFindings] | None]]
 ) -> None:
     """Store the chunks of versions of which there are none, with what was found in each of them."""
-    insert_all(session, _TABLE, _COLUMNS, [row for version in versions for row in _rows(*version)])
+    insert_all(session, _TABLE, _COLUMNS, (row for version in versions for row in _rows(*version)))
 
 
-def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None) -> list[tuple[Any, ...]]:
-    """Values of `_COLUMNS`."""
-    return [
+def _rows(
+    version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None
+) -> Iterator[tuple[Any, ...]]:
+    """Values of `_COLUMNS`, a row at a time: as rows the lines of a large table take many times what they do as chunks."""
+    return (
         (
             chunk.id,
             version_id,
@@ -162,22 +164,38 @@ def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindin
             None if found is None else found[place].to_json(),
         )
         for place, chunk in enumerate(chunks)
-    ]
+    )
+
+
+_TOGETHER = 500
+"""Rows that are read at once: those of a large document take many times what is made of them."""
+_OF_VERSION = (
+    select(*_TABLE.columns)
+    .where(ChunkRow.version_id == bindparam("version"))
+    .order_by(ChunkRow.ordinal)
+    .execution_options(yield_per=_TOGETHER)
+)
+_TO_BE_INDEXED = (
+    select(*(column for column in _TABLE.columns if column.name not in ("line_anchors", "findings")))
+    .where(ChunkRow.version_id == bindparam("version"))
+    .order_by(ChunkRow.ordinal)
+    .execution_options(yield_per=_TOGETHER)
+)
 
 
 def of_version(session: Session, version_id: UUID) -> list[Chunk]:
     """All chunks of a version in document order, as they are. For ingestion, which acts for no principal."""
-    query = select(ChunkRow).where(ChunkRow.version_id == version_id).order_by(ChunkRow.ordinal)
-    return [to_domain(row) for row in session.scalars(query)]
+    return [to_domain(row) for row in session.execute(_OF_VERSION, {"version": version_id})]
 
 
 def for_index(session: Session, version_id: UUID) -> list[Chunk]:
     """All chunks of a version in document order, as the index and its models may read them: without what is on record as
-    hidden from them. Vectors that are stored for a version belong to these texts."""
+    hidden from them, and without an anchor for each line, of which a large table has hundreds of thousands. Vectors that are
+    stored for a version belong to these texts."""
     record = record_from_json(
         session.scalar(select(DocumentVersion.personal_data).where(DocumentVersion.id == version_id))
     )
-    chunks = of_version(session, version_id)
+    chunks = [to_domain(row, lines=False) for row in session.execute(_TO_BE_INDEXED, {"version": version_id})]
     if record is None or not record.hidden:
         return chunks
     found = findings_of(session, [chunk.id for chunk in chunks])

@@ -43,6 +43,8 @@ _MAX_TERM = 64
 """Longer runs (base64, digests) are no words: only their first characters count, in all and of each part."""
 _MAX_CHUNK = 256
 _CACHE = 1 << 15
+_SHORT_NUMBER = 4
+"""Digits, as of a year: up to here a number comes back."""
 _CACHED_CHARACTERS = 40
 """Words and usual names. Longer runs hardly come back, and 65,536 of 256 characters with their parts took 400 MB."""
 
@@ -90,9 +92,14 @@ def chunk_terms(chunk: str) -> tuple[str, ...]:
 
 
 class _Terms(dict[str, tuple[str, ...]]):
-    """`chunk_terms` by chunk, those of usual length remembered; of a number with thousands, the number."""
+    """`chunk_terms` by chunk, those of usual length remembered; of a number with thousands, the number.
+
+    Long numbers are their own term and come back seldom: half a million in a table would push the words out.
+    """
 
     def __missing__(self, chunk: str) -> tuple[str, ...]:
+        if len(chunk) > _SHORT_NUMBER and chunk.isascii() and chunk.isdigit():
+            return (chunk[:_MAX_TERM],)
         terms = (chunk.replace(",", ""),) if "," in chunk else _terms(chunk[:_MAX_CHUNK])
         if len(chunk) <= _CACHED_CHARACTERS:
             if len(self) >= _CACHE:
@@ -143,6 +150,18 @@ def _named(piece: str) -> tuple[str, tuple[str, ...]]:
 
 def _whole(name: str) -> str:
     return _stem(_SEPARATORS.sub("", name).lower()[:_MAX_TERM])
+
+
+def forget_terms() -> None:
+    """Empty what is remembered of words and names; it fills again with the next texts."""
+    _TERMS.clear()
+    _stem.cache_clear()
+    _named.cache_clear()
+
+
+def remembered_terms() -> int:
+    """How many words and names are remembered."""
+    return len(_TERMS)
 
 
 def identifier_terms(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
-import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from ingest.jobs.heap import resident_bytes
 from rag.store.chunk import ChunkRow
 from tests.hostile.contents import CANARY
 from tests.support.running import SAMPLES, Caller, Running, running, settings_for
@@ -28,6 +29,8 @@ PARSING = {"parse_cpu_s": 10, "parse_wall_s": 25, "child_documents": 200}
 """Seconds; a service has more patience, a test has not."""
 
 _FILE_S = 120.0
+_WARM_UP_S = 300.0
+"""A first use loads models and libraries, on a machine that may have more to do."""
 _SETTLED = ("active", "failed", "quarantined")
 
 
@@ -39,7 +42,14 @@ def resident_mb() -> float:
 
 
 def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+    """Of what no file stands behind: pages of libraries and of the index's files are the system's to drop (`RssAnon`)."""
+    return resident_bytes() / 2**20
+
+
+def index_mb(data: Path) -> float:
+    """Megabytes that the index of a service that has ended takes, as a process of its own has them."""
+    command = [sys.executable, "-m", "tests.hostile.index_alone", str(data)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def packets(process: int | str = "self") -> int:
@@ -85,7 +95,7 @@ def warm_up(caller: Caller) -> None:
     samples["a.html"] = b"<p>a</p>"
     samples["a.csv"] = b"a,b\n1,2\n"
     for _ in range(2):
-        caller.ingest(collection, samples)
+        caller.ingest(collection, samples, _WARM_UP_S)
         caller.search("연차휴가", collections=[collection])
         samples = {f"2-{name}": data + b"\n" for name, data in samples.items()}
 
@@ -128,6 +138,7 @@ def main() -> int:
             "alive": alive["version"]["state"] == "active" and bool(caller.search("여전히 한도 규정에 답합니다")),
             "unsettled": [item["name"] for item in results if item["state"] not in (*_SETTLED, "refused")],
         }
+    summary["index_mb"] = index_mb(data)
     report.write_text(json.dumps(summary))
     return 0
 

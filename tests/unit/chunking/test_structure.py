@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID, uuid5
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.chunking import base
+from ingest.chunking.prose import prose_units
 from ingest.chunking.structure import StructureChunker
 from rag.domain.anchor import LineAnchor, PageAnchor, SheetAnchor
 from rag.domain.document import Chunk, Element, ElementKind, ParsedDocument, chunk_id
@@ -365,3 +368,31 @@ def test_a_book_is_cut_with_pauses_and_what_a_pause_raises_ends_it() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         StructureChunker(Limit(40)).chunk(book, VERSION, "책.md", pause)
+
+
+def test_very_many_short_lines_all_lie_in_chunks_at_their_places() -> None:
+    parsed = document(prose("\n".join(["a"] * 40_000)))
+    chunks = chunked(parsed, 256)
+    assert sum(chunk.text.count("a") for chunk in chunks) == 40_000
+    assert misplaced_lines(parsed, chunks) == []
+    assert max(chunk.tokens for chunk in chunks) <= 256
+
+
+@pytest.mark.parametrize(("lines", "together"), [(4_000, False), (10_000, True)])
+def test_lines_go_together_where_there_are_very_many(lines: int, together: bool) -> None:
+    block = base.Block(document(prose("\n".join(["a"] * lines))).elements[0])
+    units = prose_units(block, base.Room(256, 0, count_words), Language.ENGLISH)
+    assert "".join(unit.text for unit in units) == block.text
+    assert (len(units) < lines / 8) is together
+
+
+def test_sentences_of_a_long_block_are_not_all_held_on_the_way() -> None:
+    parsed = document(prose("\n".join(["a"] * 40_000)))
+    tracemalloc.start()
+    try:
+        chunks = chunked(parsed, 256)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(chunk.text.count("a") for chunk in chunks) == 40_000
+    assert most < 150 * 40_000  # 320 for each line, when spans, texts and counts of all of them were held together

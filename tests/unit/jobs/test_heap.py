@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs.heap import give_memory_back
+from ingest.jobs.heap import give_memory_back, tidy_after
+from rag.text.identifiers import forget_terms, identifier_counts, remembered_terms
 
 
 def resident_kb() -> int:
@@ -35,3 +36,25 @@ def test_what_a_burst_freed_goes_back_to_the_system() -> None:
     assert give_memory_back() is True
     assert before - resident_kb() > 40_000
     libc.free(pin)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize(("megabytes", "forgotten"), [(96, True), (32, False)])
+def test_after_a_large_job_words_are_forgotten(megabytes: int, forgotten: bool) -> None:
+    held: list[bytearray] = []
+
+    def job() -> None:
+        identifier_counts("a_word_of_this_job and another")
+        held.append(bytearray(b"x") * (megabytes << 20))
+
+    forget_terms()
+    tidy_after(job)
+    assert (remembered_terms() == 0) is forgotten
+
+
+def test_what_a_job_raises_goes_on() -> None:
+    def job() -> None:
+        raise KeyError("job")
+
+    with pytest.raises(KeyError, match="job"):
+        tidy_after(job)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -123,3 +124,62 @@ def test_frames(payload):
     assert frames.unpack(frame + b"x") is None
     assert frames.unpack(frame[:-1]) is None
     assert frames.unpack(b"X" + frame[1:]) is None
+
+
+ROWS, ELEMENTS = 500, 40
+LARGE = ParsedDocument(
+    "t",
+    "text/csv",
+    "csv/2",
+    tuple(
+        Element(
+            ElementKind.TABLE,
+            "\n".join(f"{row} | name {row}" for row in range(start, start + ROWS)),
+            SheetAnchor("rows", f"A{start}:B{start + ROWS}"),
+            0,
+            tuple(SheetAnchor("rows", f"A{row}:B{row}") for row in range(start, start + ROWS)),
+        )
+        for start in range(0, ROWS * ELEMENTS, ROWS)
+    ),
+)
+
+
+def most_held(work):
+    """What `work` gives, the bytes that it held at most, and those that it still holds."""
+    tracemalloc.start()
+    try:
+        result = work()
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return result, most, held
+
+
+def test_a_large_table_is_written_and_read_an_element_at_a_time():
+    payload, most, _ = most_held(lambda: encode_document(LARGE))
+    assert most < 3 * len(payload)
+    found, most, held = most_held(lambda: decode_document(payload))
+    assert found == LARGE
+    assert most < 1.2 * held
+
+
+def test_what_an_earlier_release_wrote_is_still_read():
+    lines = encode_document(LARGE).split(b"\n")
+    elements = b'"elements":[' + b",".join(lines[1:]) + b"]}"
+    head = {key: value for key, value in json.loads(lines[0]).items() if key != "lines"}
+    old = json.dumps(head, ensure_ascii=False).encode()[:-1] + b"," + elements
+    assert decode_document(old) == LARGE
+
+
+@pytest.mark.parametrize("lines", [1, 2, ELEMENTS])
+def test_a_document_cut_at_the_end_of_a_line_is_a_wire_error(lines):
+    whole = encode_document(LARGE).split(b"\n")
+    with pytest.raises(WireError):
+        decode_document(b"\n".join(whole[:lines]))
+
+
+@pytest.mark.parametrize("elements", ['{"a":1}', '"ab"', "null", "7", "[null]"])
+def test_elements_that_are_no_list_are_a_wire_error(elements):
+    head = encode_document(ParsedDocument("t", "m", "p", ())).decode()
+    with pytest.raises(WireError):
+        decode_document((head[:-1] + f',"elements":{elements}}}').encode())

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import pickle
+import tracemalloc
 import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ingest.pipeline.vectors import pack, unpack
+from ingest.pipeline.vectors import GrowingVectors, pack, unpack
 from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 
 SPACE = "kiwi-bm25/1+minilm/1"
@@ -79,3 +81,52 @@ def test_pickled_objects_are_never_loaded() -> None:
         unpack(SPACE, buffer.getvalue())
     with pytest.raises(ValueError, match="allow_pickle"):
         unpack(SPACE, pickle.dumps(Trap()))
+
+
+def same(found: Sequence[TextVectors], wanted: Sequence[TextVectors]) -> bool:
+    """Whether two lists of vectors are equal, arrays included."""
+    return len(found) == len(wanted) and all(
+        one.sparse == other.sparse
+        and one.learned == other.learned
+        and all(
+            (mine is None) is (theirs is None) and (mine is None or theirs is None or np.array_equal(mine, theirs))
+            for mine, theirs in ((one.dense, other.dense), (one.multi, other.multi))
+        )
+        for one, other in zip(found, wanted, strict=True)
+    )
+
+
+@given(complete, st.data())
+def test_pieces_of_any_size_make_the_same_vectors(vectors: list[TextVectors], data: st.DataObject) -> None:
+    made = GrowingVectors()
+    left = vectors
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        made.add(left[:size])
+        left = left[size:]
+    cut = data.draw(st.integers(0, len(vectors)))
+    assert len(made) == len(vectors)
+    first, second = made.split([cut, len(vectors) - cut])
+    assert same(first, vectors[:cut]) and same(second, vectors[cut:])
+    assert pack(SPACE, second) == pack(SPACE, vectors[cut:])
+    assert second.modelled.tolist() == [item.model is not None for item in vectors[cut:]]
+
+
+def test_a_term_takes_eight_bytes_until_it_is_asked_for() -> None:
+    rows, terms = 2000, 100
+    made = GrowingVectors()
+    tracemalloc.start()
+    try:
+        for start in range(0, rows, 50):
+            ids = [range(row * terms, (row + 1) * terms) for row in range(start, start + 50)]
+            made.add([TextVectors(SparseVector(tuple(own), (0.5 + own[0],) * terms)) for own in ids])
+        grown, _ = tracemalloc.get_traced_memory()
+        [whole] = made.split([rows])
+        found = unpack(SPACE, pack(SPACE, whole))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found is not None
+    assert found[rows - 1].sparse.indices == tuple(range((rows - 1) * terms, rows * terms))
+    assert grown < 12 * rows * terms
+    assert most < 60 * rows * terms  # as tuples they take 70, on top of the file

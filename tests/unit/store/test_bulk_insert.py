@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table, Uuid, insert, select
+from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table, Uuid, event, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from rag.store.base import UtcDateTime
@@ -66,3 +67,26 @@ def test_what_the_database_refuses_is_told_as_ever(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as session:
         ours.create(session.connection())
         insert_all(session, ours, _COLUMNS, [(None, *_ROWS[0][1:])])
+
+
+def test_rows_are_asked_for_as_they_are_sent(database: Database) -> None:
+    asked, sent = 0, []
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        nonlocal asked
+        for n in range(5000):
+            asked += 1
+            yield (f"row {n}", *_ROWS[n % 3][1:])
+
+    def note(*_: Any) -> None:
+        sent.append(asked)
+
+    table = probe("streamed")
+    with database.write() as session:
+        table.create(session.connection())
+        event.listen(session.connection(), "before_cursor_execute", note)
+        insert_all(session, table, _COLUMNS, rows())
+        event.remove(session.connection(), "before_cursor_execute", note)
+        assert len(session.execute(select(table)).all()) == 5000
+        table.drop(session.connection())
+    assert sent == [2000, 4000, 5000]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.text.identifiers import chunk_terms, identifier_counts, identifier_terms
+from rag.text.identifiers import chunk_terms, forget_terms, identifier_counts, identifier_terms, remembered_terms
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,19 @@ def test_program_text() -> None:
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-d]*.py")):
         text = path.read_text("utf-8", "replace")
         assert identifier_counts(text) == Counter(identifier_terms(text)), path
+
+
+@pytest.mark.parametrize("number", ["12345", "0" * 64, "1" * 65, "7" * 300])
+def test_a_long_number_is_its_own_term(number: str) -> None:
+    assert identifier_counts(number) == {number[:64]: 1}
+    assert chunk_terms(f"a.{number}")[-1] == number[:64]
+
+
+def test_the_numbers_of_a_table_do_not_push_out_the_words() -> None:
+    forget_terms()
+    identifier_counts("limit of a department, 2026")
+    known = remembered_terms()
+    assert known == 5
+    counts = identifier_counts(" ".join(map(str, range(100_000, 140_000))))
+    assert len(counts) == 40_000
+    assert remembered_terms() == known
