@@ -232,9 +232,11 @@ class Dispatcher:
             self._jobs.take_over(executor_id)
 
     def _drop_the_outdated(self, unfinished: Sequence[JobState], living: Container[str]) -> None:
-        """Jobs that an earlier release queued, whose steps were others: their versions get new jobs."""
+        """Jobs that an earlier release queued, whose steps were others: their versions get new jobs. One that was begun under our
+        own name was begun by the process before us: the name stays the same over an upgrade, and nobody runs it any more."""
         for job in unfinished:
-            if job.version != self._settings.version and not (job.begun and job.worker in living):
+            runs = job.begun and job.worker in living and job.worker != self._settings.worker
+            if job.version != self._settings.version and not runs:
                 log.warning("job %s of release %s is replaced", job.job_id, job.version)
                 self._jobs.drop(job.job_id)
 

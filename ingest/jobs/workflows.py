@@ -29,7 +29,7 @@ from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.migration import SHARE, Pace
 from ingest.pipeline.steps import Batch, Pipeline
-from rag.domain.errors import SeogoError, Unavailable
+from rag.domain.errors import ModelAway, SeogoError, Unavailable
 from rag.store import queue
 from rag.store.queue import BatchLimits
 from rag.store.version import Priority
@@ -308,8 +308,10 @@ def _run_step(name: str, step: Callable[[Batch], list[UUID]], job_id: str, ids: 
 
 
 def _reason(error: dbos_error.DBOSMaxStepRetriesExceeded) -> SeogoError:
-    """What the last try of a step said."""
-    return next((item for item in reversed(error.errors) if isinstance(item, SeogoError)), Unavailable())
+    """What the last try of a step said; of those to a server that is away, what an earlier one said that was taken: the text
+    that brings a server down finds it away from then on, and is not to be tried for ever."""
+    said = [item for item in reversed(error.errors) if isinstance(item, SeogoError)]
+    return next((item for item in said if not isinstance(item, ModelAway)), said[0] if said else Unavailable())
 
 
 def _record_failure(pipeline: Pipeline, job_id: str, ids: list[str], error: SeogoError) -> None:

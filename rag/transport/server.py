@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 
 RETRIED = frozenset({429, 502, 503, 504})
 """Statuses that say `not now`. A 500 is the request's own fault as often as not, and is not sent again."""
-_NOT_TAKEN = frozenset({429, 502, 503})
-"""Those of them that a server, or a proxy before it, gives to what it has not begun; 504 can be a request that takes too long."""
+_NOT_TAKEN = frozenset({429, 503})
+"""Those of them that a server gives to what it has not begun. A proxy gives 502 to a request that its server died of as well, and
+504 to one that takes too long."""
 _FAIR_S = 1.0
 """A server that had less time than this and was too slow is not held to be down."""
 _KEEPALIVE_S = 2.0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dbos import DBOS
 
+from ingest.jobs import workflows
 from rag.domain.principal import Scope
 from tests.support.running import Caller, running, settings_for
 
@@ -38,6 +39,31 @@ def test_stopping_again_and_again_fails_no_document(tmp_path: Path, stops: int) 
         assert [item["state"] for item in versions] == ["active"] * len(files)
         assert {item["tries"] for item in versions} == {0}
         assert {item["number"] for item in versions} == {1}
+
+
+def test_an_upgrade_takes_up_what_the_release_before_had_in_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(tmp_path, {"rag": {"embedding": {"dense": "none"}}, "ingest": {"batch_documents": 8}})
+    with monkeypatch.context() as before:
+        before.setattr(workflows, "WORKFLOW_VERSION", "1")
+        with running(settings) as service:
+            slow(service.services.ingest.pipeline.sandbox)
+            headers = service.caller(Scope.ADMIN, tenant="default").headers
+            caller = Caller(service, headers)
+            caller.upload(
+                caller.collection("규정"), {f"{n:02}.md": f"# 문서 {n}\n\n낱말 {n} 하나.\n" for n in range(24)}
+            )
+            began = time.monotonic()
+            while not progress(Caller(service, headers))["running"]:
+                assert time.monotonic() < began + 60
+                time.sleep(0.02)
+    with running(settings) as service:
+        caller = Caller(service, headers)
+        rows = caller.get("/api/v1/collections/규정/documents").json()["documents"]
+        versions = [row["version"] for row in caller.wait([row["id"] for row in rows])]
+        assert [item["state"] for item in versions] == ["active"] * 24
+        assert {item["tries"] for item in versions} == {0}
 
 
 def test_a_service_with_nothing_in_work_ends_without_a_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

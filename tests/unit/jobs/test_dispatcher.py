@@ -173,6 +173,18 @@ def test_a_job_of_an_earlier_release_is_dropped_once_nobody_runs_it(database: Da
     assert (row(database, old).state, jobs.dropped) == (VersionState.QUEUED, ["alt-1"])
 
 
+def test_a_job_of_an_earlier_release_under_our_own_name_is_dropped_at_once(database: Database) -> None:
+    jobs = MemoryQueue()
+    feeding = dispatcher(database, jobs)
+    with database.write() as session:
+        worker.renew(session, "ich")
+    [old] = wait(database, 1, "ich-1", VersionState.RUNNING)
+    jobs.hold("ich-1", "ich", version="1")
+    jobs.hold("ich-2", "ich", version="2")
+    feeding.look_after(LEASE)
+    assert (row(database, old).state, jobs.dropped) == (VersionState.QUEUED, ["ich-1"])
+
+
 def test_a_deletion_without_a_purge_gets_one(database: Database) -> None:
     jobs = MemoryQueue()
     feeding = dispatcher(database, jobs)

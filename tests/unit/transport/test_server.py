@@ -284,7 +284,7 @@ def test_nothing_listens() -> None:
     server.close()
 
 
-@pytest.mark.parametrize("status", [429, 502, 503])
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_takes_nothing_is_away(status: int) -> None:
     with talking(busy(status)) as (server, _), pytest.raises(ModelAway):
         server.post("/", {})
@@ -296,10 +296,11 @@ def test_a_server_that_took_one_try_is_not_away() -> None:
         with pytest.raises(ModelUnavailable) as raised:
             server.post("/", {})
         assert type(raised.value) is ModelUnavailable
-    with talking(busy(500)) as (server, _):
-        with pytest.raises(ModelUnavailable) as raised:
-            server.post("/", {})
-        assert type(raised.value) is ModelUnavailable
+    for status in (500, 502):  # a proxy says 502 of a server that died of the request, too
+        with talking(busy(status)) as (server, _):
+            with pytest.raises(ModelUnavailable) as raised:
+                server.post("/", {})
+            assert type(raised.value) is ModelUnavailable
 
 
 def test_who_is_not_asked_because_of_others_failures_hears_that_it_is_away() -> None:
