@@ -184,6 +184,8 @@ def _continues(group: list[Line], line: Line, right: float, body: float) -> bool
         return False  # far below, or back up: another column
     if abs(before.height - line.height) > _SAME_SIZE * max(before.height, line.height) or before.bold != line.bold:
         return False
+    if before.divided:
+        return True  # no paragraph ends inside a word, whatever the next line begins with
     if before.wide_gaps and line.wide_gaps:
         return True  # rows of a table without rules, or of a table of contents, stay together
     ends_early = right - before.box[2] > _SHORT_OF_MARGIN * before.height

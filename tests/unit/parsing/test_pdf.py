@@ -193,6 +193,35 @@ def test_line_that_ends_at_a_hyphen_of_the_text(parse_pages):
     assert [box[3] - box[1] < 15 for box in boxes] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("lines", "whole"),
+    [
+        (
+            (
+                "Each member has got an anti-",
+                "discrimination policy that is in writing and is",
+                "known to all of those who work for the member.",
+            ),
+            "Each member has got an anti-discrimination\npolicy",
+        ),
+        (
+            (
+                "The sales of the year fell because of the COVID-",
+                "19. The board expects that they will rise again now.",
+                "They will do so soon, as all of the members say.",
+            ),
+            "because of the COVID-19.\nThe board",
+        ),
+    ],
+    ids=["line much longer than the one above", "line that begins as an item does"],
+)
+def test_a_paragraph_does_not_end_inside_a_word(parse_pages, lines, whole):
+    rest = ("The board keeps its own list of what was agreed", "and of those that have agreed to it in writing.")
+    found = parse_pages(body(body(PdfPage(), 100, *lines), 200, *rest * 6)).elements
+    assert [element.kind for element in found] == [ElementKind.TEXT] * 2
+    assert whole in found[0].text
+
+
 def test_hyphen_at_the_end_of_a_line_that_goes_on_on_the_next_page(parse_pages):
     pages = [body(PdfPage(), 700, "The loan is from a third-"), body(PdfPage(), 60, "party lender, who is asked.")]
     assert texts(parse_pages(*pages))[0] == "The loan is from a third-"
