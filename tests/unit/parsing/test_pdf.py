@@ -119,6 +119,43 @@ def test_third_line_below_a_title_of_its_own_stays(parse_pages):
     assert "\n".join(texts(parse_pages(*pages))).count("(In millions)") == 4
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Department: Sales", "Department: Legal"] * 3,
+        ["Sales department", "Legal department"] * 3,
+        ["소속: 총무과"] * 6,
+        ["결과: 적합"] * 5 + ["결과: 부적합"],
+    ],
+    ids=["few values", "few values without a label", "one value", "nearly one value"],
+)
+def test_third_line_that_differs_by_page_stays(parse_pages, values):
+    """Of a form that is printed for each person: what many have in common is no header."""
+    pages = []
+    for number, value in enumerate(values, start=1):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, "Pay slip", 8).text(60, 54, value, 8)
+        page.text(60, 66, f"Name: {'abcdef'[number - 1]}", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    shown = [
+        "\n".join(element.text for element in parse_pages(*pages).elements if element.anchor.page == number)
+        for number in range(1, len(pages) + 1)
+    ]
+    assert [value in text for value, text in zip(values, shown, strict=True)] == [True] * len(values)
+
+
+def test_third_line_stays_below_a_header_that_it_seldom_follows(parse_pages):
+    """Though below another one it is a part of the header."""
+    pages = []
+    for number in range(1, 13):
+        part = "Notes to Statements" if number <= 6 else "Management Report"
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, part, 8)
+        page.text(60, 54, "(Unaudited)" if number <= 7 else f"{'abcdefghijkl'[number - 1]} of the year", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    found = parse_pages(*pages).elements
+    shown = [element.anchor.page for element in found if "(Unaudited)" in element.text]
+    assert shown == [1, 7]
+
+
 def test_ruled_table(parse_pages):
     page = body(PdfPage(), 60, "Before the table.")
     page.grid((60, 160, 260, 360), (100, 120, 140, 160))
