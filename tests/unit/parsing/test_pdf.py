@@ -270,6 +270,17 @@ def test_second_f_of_an_italic(parse_pages):
     assert texts(parse_pages(page)) == ["to differ off a effect"]
 
 
+def test_second_f_of_an_italic_word_that_a_line_end_cuts(parse_pages):
+    """On either side of its hyphen."""
+    page = (
+        PdfPage()
+        .letters(60, 100, "a matter of differen-")
+        .letters(60, 114, "tiated and co-")
+        .letters(60, 128, "effect")
+    )
+    assert "\n".join(texts(parse_pages(page))).split() == ["a", "matter", "of", "differentiated", "and", "coeffect"]
+
+
 def test_letter_printed_twice_is_one(parse_pages):
     page = PdfPage()
     for x in (60, 60.3):
