@@ -18,7 +18,7 @@ _DIVIDING_SHARE = 0.08
 English set in 45 to 110 characters ends 1 % of its lines at hyphens of its own (one document in a hundred: 8 %), and 24 % if
 words are divided (one in ten: under 14 %)."""
 
-_CUT = re.compile(rf"(\S+?){DIVIDED}(?:\s+(\S+))?")
+_BLANKS = re.compile(r"(\s+)")
 _ADDRESS = re.compile(r"[/@]|www\.", re.I)
 _LETTERS_AT_END = re.compile(r"[^\W\d_]{2,}$")
 _LETTERS_AT_START = re.compile(r"[^\W\d_]{2,}")
@@ -55,7 +55,15 @@ class Hyphens:
         """A text of several lines with its words whole; a hyphen at its end stays."""
         if DIVIDED not in text:
             return text
-        return _CUT.sub(lambda cut: f"{cut[1]}{self.joint(cut[1], cut[2]) if cut[2] else '-'}{cut[2] or ''}", text)
+        first, *rest = _BLANKS.split(text)
+        whole = [first]
+        for blank, word in zip(rest[::2], rest[1::2], strict=True):
+            if word and whole[-1].endswith(DIVIDED):
+                head = whole[-1].removesuffix(DIVIDED)
+                whole[-1] = head + self.joint(head, word.removesuffix(DIVIDED)) + word  # which may be cut again
+            else:
+                whole += [blank, word]
+        return "".join(whole).replace(DIVIDED, "-")
 
     def joint(self, head: str, tail: str) -> str:
         """`-` where the hyphen between the last word of a line and the first of the next is the text's own; else nothing."""

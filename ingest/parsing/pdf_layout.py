@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ingest.parsing.headings import MAX_HEADING_CHARACTERS, NumberedHeading, numbered_heading
 from ingest.parsing.pdf_page import Line, rounded, union
@@ -23,6 +24,13 @@ _DEEPEST_EDGE = 4
 _REPEATED_PAGES = 3
 _REPEATED_SHARE = 0.25
 """Odd and even pages have headers of their own, and so have chapters."""
+
+_REPEATED_BEHIND = 0.8
+"""Of the pages that begin with the same lines of a header, so many have a third and a fourth one in common; what fewer have in
+common is what some forms say of several people."""
+
+_LABELLED = re.compile(r"[^:：]{1,30}[:：](?!//)")
+"""`Department: Sales` is a value, on however many pages it is the same."""
 
 _MIN_TITLE_LETTERS = 4
 _DIGITS = re.compile(r"\d+")
@@ -82,8 +90,13 @@ def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLi
         seam.numbering = offset
     for depth in range(_EDGE_LINES, _DEEPEST_EDGE):
         deeper = [_behind(page, lines, depth, seam) for page, lines in zip(pages, edges, strict=True)]
-        seam.running |= _repeated(deeper, needed)
-        edges = [lines + more for lines, more in zip(edges, deeper, strict=True)]
+        repeated = _repeated_behind(deeper, needed)
+        edges = [
+            lines
+            + [one.line for one in more if one.key in repeated or (one.may_run and one.key.pattern in seam.running)]
+            for lines, more in zip(edges, deeper, strict=True)
+        ]
+        seam.running |= {key.pattern for key in repeated}
     return [_without(page, set(lines), seam, seen) for page, lines in zip(pages, edges, strict=True)]
 
 
@@ -93,15 +106,46 @@ def _repeated(edges: Sequence[Sequence[Line]], needed: float) -> set[str]:
     return {pattern for pattern, count in counts.items() if count >= needed}
 
 
-def _behind(page: PageLines, edge: Sequence[Line], depth: int, seam: Seam) -> list[Line]:
-    """The line below a header of `depth` lines, and the one above such a footer; none with a number, which may be data."""
+class _Below(NamedTuple):
+    """What stands behind which lines: those of the header or footer from the edge inwards, as patterns."""
+
+    is_foot: bool
+    block: tuple[str, ...]
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """The line below a header, or above a footer; `may_run`: as far as the page tells, it may be one more line of it."""
+
+    key: _Below
+    line: Line
+    may_run: bool
+
+
+def _behind(page: PageLines, edge: Sequence[Line], depth: int, seam: Seam) -> list[_Behind]:
+    """What stands behind a header and a footer of `depth` lines. A number or the value of a label is data, and none of them."""
     by_height = sorted(page.lines, key=lambda line: line.box[1])
     if len(by_height) <= 2 * depth:
         return []
     known = {line for line in edge if _is_running(line, page, seam)}
-    ends = (by_height[:depth], by_height[depth]), (by_height[: -depth - 1 : -1], by_height[-depth - 1])
-    blocks = [[*nearer, line] for nearer, line in ends if known.issuperset(nearer) and not _DIGITS.search(line.text)]
-    return [block[-1] for block in blocks if all(itertools.starmap(_is_close, itertools.pairwise(block)))]
+    found = []
+    for is_foot, lines in ((False, by_height), (True, by_height[::-1])):
+        nearer, line = lines[:depth], lines[depth]
+        if not known.issuperset(nearer):
+            continue
+        is_data = _DIGITS.search(line.text) or _LABELLED.match(line.text)
+        may_run = not is_data and all(itertools.starmap(_is_close, itertools.pairwise((*nearer, line))))
+        found.append(_Behind(_Below(is_foot, tuple(map(_pattern, nearer)), _pattern(line)), line, may_run))
+    return found
+
+
+def _repeated_behind(pages: Sequence[Sequence[_Behind]], needed: float) -> set[_Below]:
+    """What stands on so many pages behind a header or footer, and on nearly all that have that one."""
+    behind = [one for page in pages for one in page]
+    having = Counter(one.key[:2] for one in behind)
+    counts = Counter(one.key for one in behind if one.may_run)
+    return {key for key, count in counts.items() if count >= max(needed, _REPEATED_BEHIND * having[key[:2]])}
 
 
 def _is_close(one: Line, other: Line) -> bool:
@@ -184,6 +228,8 @@ def _continues(group: list[Line], line: Line, right: float, body: float) -> bool
         return False  # far below, or back up: another column
     if abs(before.height - line.height) > _SAME_SIZE * max(before.height, line.height) or before.bold != line.bold:
         return False
+    if before.divided:
+        return True  # no paragraph ends inside a word, whatever the next line begins with
     if before.wide_gaps and line.wide_gaps:
         return True  # rows of a table without rules, or of a table of contents, stay together
     ends_early = right - before.box[2] > _SHORT_OF_MARGIN * before.height

@@ -24,7 +24,7 @@ from ingest.parsing.pdf_letter_spacing import Span, whole_words
 from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
 
-_LINE_END, _CARRIAGE_RETURN, _SPACE, _F = 10, 13, 32, 102
+_LINE_END, _CARRIAGE_RETURN, _SPACE, _HARD_SPACE, _F = 10, 13, 32, 0xA0, 102
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|heavy|black|-b(?:,|$)", re.I)
 _FONT_NAME_BYTES = 128
@@ -250,10 +250,10 @@ class _CharacterReader:
         spaced = False
         for index in range(self._count + 1):
             code = unicode_of(raw, index) if index < self._count else _LINE_END
-            if (code > _SPACE and code != 0xA0) or code == 2:
+            if (code > _SPACE and code != _HARD_SPACE) or code == 2:
                 if not letters:
                     begin = index
-                letters.append("ff" if code == _F and self._twins.follows(index) else _character(code))
+                letters.append(self._letters(index, code))
                 spaced = False
                 continue
             if code == _SPACE and letters and letters[-1] == "ff" and self._twins.closes_up(index - 1):
@@ -263,11 +263,14 @@ class _CharacterReader:
                 letters = []
             self.noise += code == 0
             self.characters += code == 0
-            spaced = spaced or code in (_SPACE, 0xA0)
+            spaced = spaced or code in (_SPACE, _HARD_SPACE)
             if code in (_LINE_END, _CARRIAGE_RETURN) and words:
                 lines += self._lines(whole_words(words, self._character_box), spaced)
                 words, spaced = [], False
         return lines
+
+    def _letters(self, index: int, code: int) -> str:
+        return "ff" if code == _F and self._twins.follows(index) else _character(code)
 
     def _shown(self, words: list[Span]) -> Iterator[_Placed]:
         """Words that a reader sees."""
@@ -324,7 +327,10 @@ class _CharacterReader:
             return
         letters: list[str] = []
         for index in range(begin, last + 1):
-            letters.append(_character(pdfium_c.FPDFText_GetUnicode(self._raw, index)))
+            code = pdfium_c.FPDFText_GetUnicode(self._raw, index)
+            if code in (_SPACE, _HARD_SPACE):
+                continue  # `runs` or `whole_words` found that it parts nothing
+            letters.append(self._letters(index, code))
             below = letters[-1] in _HYPHENS and index < last and not self._on_one_row(index - 1, index + 1)
             if index == last or (below and index > begin):
                 yield begin, index, "".join(letters)

@@ -69,19 +69,26 @@ class Spelling:
 
     def mended(self, lines: Sequence[Line]) -> list[Line]:
         """Divided words put whole on the line where they begin."""
-        result = list(lines)
-        for index in range(len(result) - 1):
-            line, following = result[index], result[index + 1]
-            if not following.words or not line.words:
-                continue
-            head, tail = line.words[-1].text.removesuffix(DIVIDED), following.words[0].text
-            joint = self.hyphens.joint(head, tail) if line.divided else self._joint(line, head, tail)
-            if joint is None:
-                continue
-            whole = Word(head + joint + tail, line.words[-1].box)
-            result[index] = replace(line, words=(*line.words[:-1], whole), spaced=True)
-            result[index + 1] = replace(following, words=following.words[1:])
-        return [_with_hyphens(line) for line in result if line.words]
+        result: list[Line] = []
+        for line in lines:
+            if result:
+                result[-1], line = self._whole(result[-1], line)
+            if line.words:
+                result.append(line)
+        return [_with_hyphens(line) for line in result]
+
+    def _whole(self, line: Line, following: Line) -> tuple[Line, Line]:
+        """The two with the word whole that the first one's end divides; all of the second may go, and its end may divide too."""
+        if not following.words:
+            return line, following
+        head, tail = line.words[-1].text.removesuffix(DIVIDED), following.words[0].text
+        part = tail.removesuffix(DIVIDED)
+        joint = self.hyphens.joint(head, part) if line.divided else self._joint(line, head, part)
+        if joint is None:
+            return line, following
+        whole = Word(head + joint + tail, line.words[-1].box)
+        line = replace(line, words=(*line.words[:-1], whole), spaced=following.spaced)
+        return line, replace(following, words=following.words[1:])
 
     def _joint(self, line: Line, head: str, tail: str) -> str | None:
         """What goes between the two parts of a divided Korean word; None if they are two words."""

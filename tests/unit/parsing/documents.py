@@ -30,10 +30,12 @@ _TIMES_ITALIC = {
     "f": 278,
     "i": 278,
     "m": 722,
+    "n": 500,
     "o": 500,
     "r": 389,
     "t": 278,
     " ": 250,
+    "-": 333,
 }
 """Widths in thousandths, Adobe's metrics of the font."""
 

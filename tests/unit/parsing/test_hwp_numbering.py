@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ingest.parsing.hwp_equation import equation_text
@@ -81,3 +83,28 @@ def test_bullets_of_symbol_fonts_are_shown_by_letters_that_any_font_has():
 )
 def test_equations(script: str, text: str):
     assert equation_text(script) == text
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("pmatrix{1 & 2 # 3 & {4 over 5}}", "pmatrix(1, 2; 3, (4 / 5))"),
+        ("PMATRIX {1 & 2}", "PMATRIX (1, 2)"),
+        ("cases{ x & (x>0) # -x & (x<=0) }", "cases(x, (x>0); -x, (x<=0))"),
+        ("eqalign{ y &= ax+b # &= 3x+5 }", "eqalign(y = ax+b; = 3x+5)"),
+        ("eqalign{y&=ax # z=&b # u&>=v}", "eqalign(y=ax; z=b; u>=v)"),
+        ("matrix{eqalign{a &= b} & {c & d}} e & f", "matrix(eqalign(a = b), (c, d)) e f"),
+        ("P&L", "P L"),
+        ('"P&L" = 3', "P&L = 3"),
+    ],
+)
+def test_ampersand_parts_cells_and_aligns_lines(script: str, text: str):
+    assert equation_text(script) == text
+
+
+@pytest.mark.parametrize("blank", ["`", "~", " ` ", "&"])
+def test_time_of_an_equation_grows_with_its_length(blank: str):
+    """From each of a row of blanks all others were looked at: half a minute for these."""
+    started = time.process_time()
+    assert equation_text(f"a{blank * 40_000}b") == "a b"
+    assert time.process_time() - started < 5

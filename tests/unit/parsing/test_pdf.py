@@ -119,6 +119,43 @@ def test_third_line_below_a_title_of_its_own_stays(parse_pages):
     assert "\n".join(texts(parse_pages(*pages))).count("(In millions)") == 4
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Department: Sales", "Department: Legal"] * 3,
+        ["Sales department", "Legal department"] * 3,
+        ["소속: 총무과"] * 6,
+        ["결과: 적합"] * 5 + ["결과: 부적합"],
+    ],
+    ids=["few values", "few values without a label", "one value", "nearly one value"],
+)
+def test_third_line_that_differs_by_page_stays(parse_pages, values):
+    """Of a form that is printed for each person: what many have in common is no header."""
+    pages = []
+    for number, value in enumerate(values, start=1):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, "Pay slip", 8).text(60, 54, value, 8)
+        page.text(60, 66, f"Name: {'abcdef'[number - 1]}", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    shown = [
+        "\n".join(element.text for element in parse_pages(*pages).elements if element.anchor.page == number)
+        for number in range(1, len(pages) + 1)
+    ]
+    assert [value in text for value, text in zip(values, shown, strict=True)] == [True] * len(values)
+
+
+def test_third_line_stays_below_a_header_that_it_seldom_follows(parse_pages):
+    """Though below another one it is a part of the header."""
+    pages = []
+    for number in range(1, 13):
+        part = "Notes to Statements" if number <= 6 else "Management Report"
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, part, 8)
+        page.text(60, 54, "(Unaudited)" if number <= 7 else f"{'abcdefghijkl'[number - 1]} of the year", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    found = parse_pages(*pages).elements
+    shown = [element.anchor.page for element in found if "(Unaudited)" in element.text]
+    assert shown == [1, 7]
+
+
 def test_ruled_table(parse_pages):
     page = body(PdfPage(), 60, "Before the table.")
     page.grid((60, 160, 260, 360), (100, 120, 140, 160))
@@ -193,6 +230,35 @@ def test_line_that_ends_at_a_hyphen_of_the_text(parse_pages):
     assert [box[3] - box[1] < 15 for box in boxes] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("lines", "whole"),
+    [
+        (
+            (
+                "Each member has got an anti-",
+                "discrimination policy that is in writing and is",
+                "known to all of those who work for the member.",
+            ),
+            "Each member has got an anti-discrimination\npolicy",
+        ),
+        (
+            (
+                "The sales of the year fell because of the COVID-",
+                "19. The board expects that they will rise again now.",
+                "They will do so soon, as all of the members say.",
+            ),
+            "because of the COVID-19.\nThe board",
+        ),
+    ],
+    ids=["line much longer than the one above", "line that begins as an item does"],
+)
+def test_a_paragraph_does_not_end_inside_a_word(parse_pages, lines, whole):
+    rest = ("The board keeps its own list of what was agreed", "and of those that have agreed to it in writing.")
+    found = parse_pages(body(body(PdfPage(), 100, *lines), 200, *rest * 6)).elements
+    assert [element.kind for element in found] == [ElementKind.TEXT] * 2
+    assert whole in found[0].text
+
+
 def test_hyphen_at_the_end_of_a_line_that_goes_on_on_the_next_page(parse_pages):
     pages = [body(PdfPage(), 700, "The loan is from a third-"), body(PdfPage(), 60, "party lender, who is asked.")]
     assert texts(parse_pages(*pages))[0] == "The loan is from a third-"
@@ -202,6 +268,17 @@ def test_second_f_of_an_italic(parse_pages):
     """PDFium takes it for the first one printed twice."""
     page = PdfPage().letters(60, 100, "to differ off a effect", 10)
     assert texts(parse_pages(page)) == ["to differ off a effect"]
+
+
+def test_second_f_of_an_italic_word_that_a_line_end_cuts(parse_pages):
+    """On either side of its hyphen."""
+    page = (
+        PdfPage()
+        .letters(60, 100, "a matter of differen-")
+        .letters(60, 114, "tiated and co-")
+        .letters(60, 128, "effect")
+    )
+    assert "\n".join(texts(parse_pages(page))).split() == ["a", "matter", "of", "differentiated", "and", "coeffect"]
 
 
 def test_letter_printed_twice_is_one(parse_pages):

@@ -225,6 +225,19 @@ def test_head_that_is_cut_at_its_hyphen(parse_pages):
     assert rows_of(table)[0] == ["Item", "Quarter-over-Quarter Change", "Sales"]
 
 
+def test_head_that_is_cut_twice(parse_pages):
+    page = PdfPage().grid((60, 160, 260, 360), (100, 150, 170, 190))
+    page.text(65, 104, "Telecom-").text(65, 118, "munica-").text(65, 132, "tions").text(165, 110, "Cost")
+    page.text(265, 110, "Sales")
+    for row, cells in enumerate((("Chips", "12", "1,000"), ("Boards", "(7)", "500"))):
+        for column, cell in enumerate(cells):
+            page.text(65 + column * 100, 154 + row * 20, cell)
+    for number, line in enumerate(("The inter-", "national law and an inter-", "national court are international.")):
+        page.text(60, 220 + 14 * number, line)  # a writer that divides words
+    (table,) = tables(parse_pages(page))
+    assert rows_of(table)[0] == ["Telecommunications", "Cost", "Sales"]
+
+
 def test_label_that_is_cut_at_its_hyphen(parse_pages):
     """Of a table without rules."""
     page = PdfPage().text(305, 70, "2022").text(375, 70, "2021")

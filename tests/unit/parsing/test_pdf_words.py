@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -90,3 +91,32 @@ def test_many_hyphens_at_line_ends_are_divided_words():
     """Though the document has none of them a second time."""
     page = divided("Ein Vertrag be-", "steht aus An-", "trag und An-", "nahme.")
     assert mended(page) == "Ein Vertrag besteht aus Antrag und Annahme."
+
+
+@pytest.mark.parametrize(
+    ("typeset", "whole"), [(True, "the telecommunications act"), (False, "the telecom-munica-tions act")]
+)
+def test_a_word_that_is_cut_twice(typeset: bool, whole: str):
+    """Its middle is a line of its own, as in a narrow column."""
+    paragraph = divided("the telecom-", "munica-", "tions act")
+    others = TYPESET if typeset else lines(*["the lines of this document end where its words end"] * 60)
+    spelling = Spelling.of([paragraph, others])
+    assert [line.text for line in spelling.mended(paragraph)] == [whole.removesuffix(" act"), "act"]
+    assert spelling.hyphens.mended("\n".join(line.text for line in paragraph)) == whole
+
+
+def test_korean_word_that_is_cut_twice():
+    marked = [replace(line, spaced=True) for line in lines(*["그는 회사의 규정을 모두 안다"] * 8)]
+    paragraph = lines("그는 개인정", "보보호", "법에 따라 한다")
+    assert [line.text for line in Spelling.of([paragraph, marked]).mended(paragraph)] == [
+        "그는 개인정보보호법에",
+        "따라 한다",
+    ]
+
+
+def test_a_line_of_one_word_that_ends_in_a_space():
+    """The next line is no part of that word."""
+    marked = [replace(line, spaced=True) for line in lines(*["그는 회사의 규정을 모두 안다"] * 8)]
+    first, second, third = lines("그는 개인정", "보의", "뜻을 안다")
+    paragraph = [first, replace(second, spaced=True), third]
+    assert mended(paragraph, marked) == "그는 개인정보의 뜻을 안다"
