@@ -405,7 +405,9 @@ def test_the_doctor_says_what_a_build_waits_for(models: Models, monkeypatch: pyt
         for language in ("en", "ko"):
             monkeypatch.setenv("SEOGO_LANG", language)
             [line] = beside_lines(spaces)
-            assert line[:2] == ("space beside", "warning") and line[2].endswith(f"building: {localized(error, language)}")
+            assert line[:2] == ("space beside", "warning") and line[2].endswith(
+                f"building: {localized(error, language)}"
+            )
             assert f"seogo index drop {beside.id}" in line[3]
         with models.database.write() as session:  # the next batch went through
             session.get_one(EmbeddingSpaceRow, beside.id).error = ""
