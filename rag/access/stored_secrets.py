@@ -93,17 +93,17 @@ def rotate(database: Database, keyring: Keyring) -> int:
 
 
 def encrypt(database: Database, keyring: Keyring) -> int:
-    """Seal what was stored before there was a key; returns how many secrets. Safe to repeat, and to break off."""
+    """Seal what was stored before there was a key; returns how many secrets. Safe to repeat, and to break off.
+
+    Raises:
+        StoreLogKept: all are sealed, but what they were still stands in the store's journal; to be repeated.
+    """
 
     def turned(place: str, stored: bytes) -> bytes | None:
         return None if is_sealed(stored) else seal(keyring, stored.decode("utf-8", "replace"), place)
 
     changed = _changed(database, turned)
-    if changed and database.is_sqlite:
-        with database.connection() as connection:  # what was overwritten stands in the journal until then
-            raw = connection.connection.driver_connection
-            if raw is not None:
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.empty_log()  # also where nothing was left to seal: the journal may have been kept the last time
     return changed
 
 

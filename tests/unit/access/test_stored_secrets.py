@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,8 +17,9 @@ from alembic.config import Config
 from rag.access import stored_secrets
 from rag.access.stored_secrets import StoredSecrets
 from rag.blobs.keyring import KeyAtRest, Keyring
-from rag.domain.errors import BlobTampered, KeyAtRestMissing
-from rag.store import schema
+from rag.domain.errors import BlobTampered, KeyAtRestMissing, StoreLogKept
+from rag.domain.messages import localized
+from rag.store import checkpoints, schema
 from rag.store.repository import Repository
 from rag.store.session import Database
 from tests.support.stores import add_collection
@@ -84,6 +90,52 @@ def test_what_was_plain_is_sealed_and_gone_from_the_disk(database: Database) -> 
     assert SECRET.encode() not in on_disk(database)
     closed = StoredSecrets(Keyring([OLD.active], plain_readable=False))
     assert all(closed.webhook(row, stored(database, row)) == SECRET for row in rows)
+
+
+HOLDER = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as shared:
+    fcntl.lockf(shared, fcntl.LOCK_EX, 1, 121)  # WAL_CKPT_LOCK, https://sqlite.org/walformat.html#wal_locks
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextmanager
+def checkpoint_elsewhere(database: Database) -> Iterator[Callable[[], object]]:
+    """Another process is in a checkpoint of an embedded store until what is given is called, or the block ends."""
+    arguments = [sys.executable, "-c", HOLDER, f"{database.url.database}-shm"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        try:
+            yield process.stdin.close
+        finally:
+            process.stdin.close()
+
+
+def test_what_was_plain_is_gone_though_another_process_checkpoints_meanwhile(sqlite: Database) -> None:
+    with_webhook(sqlite, StoredSecrets())
+    with checkpoint_elsewhere(sqlite) as end:
+        later = threading.Timer(0.7, end)
+        later.start()
+        assert stored_secrets.encrypt(sqlite, OLD) == 1
+        later.join()
+    assert SECRET.encode() not in on_disk(sqlite)
+
+
+def test_what_stays_in_the_log_is_said_and_a_repetition_removes_it(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = with_webhook(sqlite, StoredSecrets())
+    monkeypatch.setattr(checkpoints, "TRIES", 2)
+    with checkpoint_elsewhere(sqlite), pytest.raises(StoreLogKept) as said:
+        stored_secrets.encrypt(sqlite, OLD)
+    assert "again" in said.value.message_en() and "다시 실행" in localized(said.value, "ko")
+    assert SECRET.encode() in on_disk(sqlite), "or there was nothing to say"
+    assert stored_secrets.encrypt(sqlite, OLD) == 0
+    assert SECRET.encode() not in on_disk(sqlite)
+    assert StoredSecrets(OLD).webhook(row, stored(sqlite, row)) == SECRET
 
 
 def test_the_migration_takes_secrets_over_and_back(database: Database) -> None:
