@@ -95,16 +95,13 @@ def rotate(database: Database, keyring: Keyring) -> int:
 def encrypt(database: Database, keyring: Keyring) -> int:
     """Seal what was stored before there was a key; returns how many secrets. Safe to repeat, and to break off.
 
-    Raises:
-        StoreLogKept: all are sealed, but what they were still stands in the store's journal; to be repeated.
+    What they were stands in the store's journal until `Database.empty_log`, which whoever calls this does last.
     """
 
     def turned(place: str, stored: bytes) -> bytes | None:
         return None if is_sealed(stored) else seal(keyring, stored.decode("utf-8", "replace"), place)
 
-    changed = _changed(database, turned)
-    database.empty_log()  # also where nothing was left to seal: the journal may have been kept the last time
-    return changed
+    return _changed(database, turned)
 
 
 def _changed(database: Database, turned: Callable[[str, bytes], bytes | None]) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -22,6 +18,7 @@ from rag.domain.messages import localized
 from rag.store import checkpoints, schema
 from rag.store.repository import Repository
 from rag.store.session import Database
+from tests.support.busy_store import checkpoint_elsewhere
 from tests.support.stores import add_collection
 
 OLD, NEW = Keyring([KeyAtRest.of(bytes(32))]), Keyring([KeyAtRest.of(b"\1" * 32)])
@@ -87,31 +84,10 @@ def test_what_was_plain_is_sealed_and_gone_from_the_disk(database: Database) -> 
     rows = [with_webhook(database, StoredSecrets()) for _ in range(3)]
     assert SECRET.encode() in on_disk(database)
     assert [stored_secrets.encrypt(database, OLD) for _ in range(2)] == [3, 0]
+    database.empty_log()
     assert SECRET.encode() not in on_disk(database)
     closed = StoredSecrets(Keyring([OLD.active], plain_readable=False))
     assert all(closed.webhook(row, stored(database, row)) == SECRET for row in rows)
-
-
-HOLDER = """
-import fcntl, sys
-with open(sys.argv[1], "r+b") as shared:
-    fcntl.lockf(shared, fcntl.LOCK_EX, 1, 121)  # WAL_CKPT_LOCK, https://sqlite.org/walformat.html#wal_locks
-    print("held", flush=True)
-    sys.stdin.readline()
-"""
-
-
-@contextmanager
-def checkpoint_elsewhere(database: Database) -> Iterator[Callable[[], object]]:
-    """Another process is in a checkpoint of an embedded store until what is given is called, or the block ends."""
-    arguments = [sys.executable, "-c", HOLDER, f"{database.url.database}-shm"]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        try:
-            yield process.stdin.close
-        finally:
-            process.stdin.close()
 
 
 def test_what_was_plain_is_gone_though_another_process_checkpoints_meanwhile(sqlite: Database) -> None:
@@ -120,6 +96,7 @@ def test_what_was_plain_is_gone_though_another_process_checkpoints_meanwhile(sql
         later = threading.Timer(0.7, end)
         later.start()
         assert stored_secrets.encrypt(sqlite, OLD) == 1
+        sqlite.empty_log()
         later.join()
     assert SECRET.encode() not in on_disk(sqlite)
 
@@ -129,11 +106,12 @@ def test_what_stays_in_the_log_is_said_and_a_repetition_removes_it(
 ) -> None:
     row = with_webhook(sqlite, StoredSecrets())
     monkeypatch.setattr(checkpoints, "TRIES", 2)
+    assert stored_secrets.encrypt(sqlite, OLD) == 1
     with checkpoint_elsewhere(sqlite), pytest.raises(StoreLogKept) as said:
-        stored_secrets.encrypt(sqlite, OLD)
+        sqlite.empty_log()
     assert "again" in said.value.message_en() and "다시 실행" in localized(said.value, "ko")
     assert SECRET.encode() in on_disk(sqlite), "or there was nothing to say"
-    assert stored_secrets.encrypt(sqlite, OLD) == 0
+    sqlite.empty_log()
     assert SECRET.encode() not in on_disk(sqlite)
     assert StoredSecrets(OLD).webhook(row, stored(sqlite, row)) == SECRET
 
