@@ -69,4 +69,7 @@ def _kept(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:
     except ConfigurationError as error:  # then nothing is ingested until it is back, or given up
         advice = text("space_away", id=row.id)
         return "space beside", "error", f"{detail}: {localized(error, ui_language())}", advice
+    if row.error:  # its build waits, of which neither its state nor the opening of its model tells anything
+        why = space_failure_for(row.error, ui_language())
+        return "space beside", "warning", f"{detail}: {why}", text("space_waits", id=row.id)
     return "space beside", "ok", detail, ""

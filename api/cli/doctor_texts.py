@@ -191,6 +191,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "되돌려 놓기 전에는 문서가 처리되지 않습니다. 필요 없으면 `seogo index drop {id}`",
         "nothing is ingested until it is back; where it is not needed: `seogo index drop {id}`",
     ),
+    "space_waits": (
+        "해결되면 멈춘 곳부터 이어서 만듭니다. 필요 없으면 `seogo index drop {id}`",
+        "its build goes on from where it was once that is mended; where it is not needed: `seogo index drop {id}`",
+    ),
     "cuda_advice": (
         "CUDA 13.1이나 13.3으로 바꾸세요. 13.2에서는 Qwen3.6이 알아볼 수 없는 글을 씁니다. 그때까지는 "
         "`seogo models launch --engine llamacpp`처럼 llama.cpp에 --cache-type-k bf16 --cache-type-v bf16을 주세요",

@@ -95,8 +95,9 @@ def encrypt(context: typer.Context) -> None:
         secrets = stored_secrets.encrypt(database, keyring)
         changed = rotation.encrypt(blobs)
         _tell(trail, "encrypt", keyring, changed, secrets)
-    typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_done')}")
-    typer.echo(f"{secrets} -> {keyring.active.id}  {text('at_rest_secrets')}")
+        typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_done')}")
+        typer.echo(f"{secrets} -> {keyring.active.id}  {text('at_rest_secrets')}")
+        database.empty_log()  # also where nothing was left to seal: it may have been kept the last time
 
 
 def _tell(trail: AuditTrail, command: str, keyring: Keyring, changed: int, secrets: int) -> None:

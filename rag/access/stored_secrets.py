@@ -93,18 +93,15 @@ def rotate(database: Database, keyring: Keyring) -> int:
 
 
 def encrypt(database: Database, keyring: Keyring) -> int:
-    """Seal what was stored before there was a key; returns how many secrets. Safe to repeat, and to break off."""
+    """Seal what was stored before there was a key; returns how many secrets. Safe to repeat, and to break off.
+
+    What they were stands in the store's journal until `Database.empty_log`, which whoever calls this does last.
+    """
 
     def turned(place: str, stored: bytes) -> bytes | None:
         return None if is_sealed(stored) else seal(keyring, stored.decode("utf-8", "replace"), place)
 
-    changed = _changed(database, turned)
-    if changed and database.is_sqlite:
-        with database.connection() as connection:  # what was overwritten stands in the journal until then
-            raw = connection.connection.driver_connection
-            if raw is not None:
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return changed
+    return _changed(database, turned)
 
 
 def _changed(database: Database, turned: Callable[[str, bytes], bytes | None]) -> int:

@@ -77,7 +77,8 @@ SeogoError
 │   ├── StoreUnavailable           store_unavailable
 │   │   ├── StoreFull              store_full
 │   │   ├── StoreDamaged           store_damaged
-│   │   └── StoreReadOnly          store_read_only
+│   │   ├── StoreReadOnly          store_read_only
+│   │   └── StoreLogKept           store_log_kept
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
 │   ├── AuditUnavailable           audit_unavailable
@@ -619,6 +620,13 @@ class StoreReadOnly(StoreUnavailable):
     """The database can't be written to. Let the user that Seogo runs as write there; `seogo doctor` looks at it."""
 
     code = "store_read_only"
+
+
+class StoreLogKept(StoreUnavailable):
+    """What was overwritten still stands in the database's log, since others are busy with it. Run this again; where it stays so,
+    stop Seogo for that time."""
+
+    code = "store_log_kept"
 
 
 class IndexWriteMismatch(Unavailable):

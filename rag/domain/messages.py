@@ -112,6 +112,8 @@ KOREAN: dict[str, str] = {
     "`seogo doctor`로 확인할 수 있습니다.",
     "store_read_only": "데이터베이스에 쓸 수 없습니다. 서고를 실행하는 사용자에게 쓰기 권한을 주세요. "
     "`seogo doctor`로 확인할 수 있습니다.",
+    "store_log_kept": "데이터베이스를 다른 작업이 쓰고 있어, 덮어쓴 내용이 데이터베이스의 로그에 아직 남아 있습니다. 다시 실행해 "
+    "주세요. 되풀이되면 서고를 멈추고 실행하세요.",
     "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
     "purge_incomplete": "삭제한 {name}의 일부가 남아 있습니다. 지우기를 다시 시도합니다.",
     "audit_unavailable": "감사 기록을 남길 수 없어 요청을 거절했습니다.",

@@ -56,7 +56,7 @@ def in_order(answer: Any, count: int) -> list[dict[str, Any]]:
     """The items of `data` by their `index`, which must be 0 to `count` - 1, each once."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list) or len(data) != count:
-        raise UnusableAnswer(f"not a list of {count} items", f"항목 {count}개의 목록이 아닙니다")
+        raise UnusableAnswer(f"not a list of {count} items", f"항목 {count}개로 된 목록이 아닙니다")
     items: dict[int, dict[str, Any]] = {}
     for item in data:
         index = item.get("index") if isinstance(item, dict) else None
@@ -116,7 +116,7 @@ def pooled_terms(item: dict[str, Any], token_ids: Sequence[int]) -> SparseVector
 def listed_terms(answer: Any, count: int) -> list[SparseVector]:
     """Term weights of `count` texts from TEI's `/embed_sparse`: a list of {index, value} for each."""
     if not isinstance(answer, list) or len(answer) != count or not all(isinstance(one, list) for one in answer):
-        raise UnusableAnswer(f"not a list of {count} lists", f"목록 {count}개의 목록이 아닙니다")
+        raise UnusableAnswer(f"not a list of {count} lists", f"목록 {count}개로 된 목록이 아닙니다")
     return [_sparse(dict(_term(item) for item in one)) for one in answer]
 
 
@@ -145,5 +145,5 @@ def token_list(answer: Any) -> list[int]:
 def token_counts(answer: Any, count: int) -> list[int]:
     """Lengths of `count` texts from TEI's `/tokenize`: a list of tokens for each."""
     if not isinstance(answer, list) or len(answer) != count or not all(isinstance(one, list) for one in answer):
-        raise UnusableAnswer(f"not a list of {count} lists", f"목록 {count}개의 목록이 아닙니다")
+        raise UnusableAnswer(f"not a list of {count} lists", f"목록 {count}개로 된 목록이 아닙니다")
     return [len(one) for one in answer]

@@ -87,7 +87,7 @@ def _table(path: Path, *needed: str) -> _Table:
     if len(rows) > MAX_ROWS + 1:
         return _Table([], 0, [Problem(None, "too_many_rows", str(MAX_ROWS))])
     head = _place_of_header(rows, needed)
-    columns, problems = _header(rows[head] if rows else (), needed)
+    columns, problems = _header(rows[head] if rows else (), needed, head + 1)
     found = _Table([], 0, problems)
     for number, cells in enumerate([] if problems else rows[head + 1 :], start=head + 2):
         row = {name: cells[i].strip() for name, i in columns.items() if i < len(cells)}
@@ -137,22 +137,24 @@ def _harmless(value: str) -> str:
 
 
 def _place_of_header(rows: Sequence[Sequence[str]], needed: Sequence[str]) -> int:
-    """Which of the first rows names the columns; the first where none does, so that the message is about that one."""
-    names = ((place, _header(cells, needed)) for place, cells in enumerate(rows[:_ROWS_BEFORE]))
-    return next((place for place, (columns, _) in names if set(needed) <= columns.keys()), 0)
+    """Which of the first rows names the columns: of those that name the needed ones the one that names most, the first of them,
+    since a title may read like a column. The first of all where none does, so that the message is about that one."""
+    named = [_header(cells, needed)[0].keys() for cells in rows[:_ROWS_BEFORE]]
+    fitting = [place for place, columns in enumerate(named) if set(needed) <= columns]
+    return max(fitting, key=lambda place: len(named[place]), default=0)
 
 
-def _header(cells: Sequence[str], needed: Sequence[str]) -> tuple[dict[str, int], list[Problem]]:
+def _header(cells: Sequence[str], needed: Sequence[str], row: int = 1) -> tuple[dict[str, int], list[Problem]]:
     columns: dict[str, int] = {}
     problems: list[Problem] = []
     for position, cell in enumerate(cells):
         name = _column(cell)
         if name in columns:
-            problems.append(Problem(1, "column_twice", cell))
+            problems.append(Problem(row, "column_twice", cell))
         elif name is not None:
             columns[name] = position
     if not problems and not set(needed) <= columns.keys():
-        problems.append(Problem(1, "no_header"))
+        problems.append(Problem(row, "no_header"))
     return columns, problems
 
 

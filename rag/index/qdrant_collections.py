@@ -133,7 +133,7 @@ def drop_space(client: QdrantClient, alias: str, schema: IndexSchema) -> None:
     if behind_alias(client, alias) == name:
         raise ConfigurationError(
             detail=f"the Qdrant collection {name} answers questions; switch to another one first",
-            detail_ko=f"Qdrant 컬렉션 {name}이(가) 지금 답하고 있습니다. 먼저 다른 컬렉션으로 전환하세요",
+            detail_ko=f"Qdrant 컬렉션 {name}은(는) 지금 질문에 답하는 데 쓰이고 있습니다. 먼저 다른 컬렉션으로 전환하세요",
         )
     _drop(client, name)
 

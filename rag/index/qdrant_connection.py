@@ -130,7 +130,7 @@ def require_server(client: QdrantClient) -> None:
         oldest = ".".join(map(str, OLDEST_SERVER))
         raise ConfigurationError(
             detail=f"the Qdrant server has version {version}; {oldest} or newer is needed",
-            detail_ko=f"Qdrant 서버의 판이 {version}입니다. {oldest} 이상이 필요합니다",
+            detail_ko=f"Qdrant 서버 버전이 {version}입니다. {oldest} 이상이 필요합니다",
         )
 
 

@@ -128,7 +128,7 @@ def scores(answer: Any, shape: Shape, count: int) -> list[float]:
     """
     items = answer.get(shape.results) if shape.results is not None and isinstance(answer, dict) else answer
     if not isinstance(items, list) or len(items) != count:
-        raise UnusableScores(f"not a list of {count} scores", f"점수 {count}개의 목록이 아닙니다")
+        raise UnusableScores(f"not a list of {count} scores", f"점수 {count}개로 된 목록이 아닙니다")
     found: dict[int, float] = {}
     for item in items:
         index, value = (item.get("index"), item.get(shape.score)) if isinstance(item, dict) else (None, None)

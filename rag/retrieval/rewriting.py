@@ -19,6 +19,9 @@ from rag.inference.computing import waiting
 TURNS = 6
 """Latest turns of a conversation that are looked at."""
 _TURN_CHARACTERS = 1000
+_CARRIED_CHARACTERS = 300
+"""Of an earlier question before the one that is asked: in Korean, 300 tokens at most of the 768 that a question may take of
+`reranking.max_tokens` as shipped (`rag.reranking.pairs.QUESTION_SHARE`)."""
 _LONGEST_QUESTION = 500
 _LONGEST_VARIANT = 300
 _LONGEST_DRAFT = 1200
@@ -104,6 +107,18 @@ def carried_over(history: Sequence[ChatMessage], question: str) -> list[Carried]
         found.append(Carried(question, weight))
         weight /= 2
     return found
+
+
+def shortened(earlier: str) -> str:
+    """The end of an earlier question, from the beginning of a word on, to stand before the one that is asked.
+
+    Models keep the first tokens of what is longer than they read, so that a long one would push out the question itself.
+    """
+    if len(earlier) <= _CARRIED_CHARACTERS:
+        return earlier
+    cut = earlier[-_CARRIED_CHARACTERS - 1 :]  # with the character before: a blank there begins a word
+    _, *words = re.split(r"\s+", cut, maxsplit=1)
+    return "".join(words) or cut[1:]
 
 
 def standing_alone(question: str, carried: Sequence[Carried]) -> str:

@@ -25,7 +25,7 @@ from rag.retrieval.code_question import TRANSLATION_S, CodeQuestion, CodeReader
 from rag.retrieval.figures import provisions_of, shown, writings
 from rag.retrieval.glossary import Glossaries, GlossaryMatch, matches
 from rag.retrieval.intent_filters import stated_filters
-from rag.retrieval.rewriting import ModelFailed, Rewriter, carried_over, standing_alone
+from rag.retrieval.rewriting import ModelFailed, Rewriter, carried_over, shortened, standing_alone
 from rag.retrieval.spelling import Speller
 from rag.settings import CHAT_TIMEOUT_S, RetrievalSettings
 from rag.store import access_rule
@@ -174,7 +174,7 @@ class Understander:
         return reading
 
     def _condense(self, reading: Reading, history: Sequence[ChatMessage], deadline: float) -> str:
-        """Make a follow-up stand alone; returns the earlier question for the dense leg where only words were carried."""
+        """Make a follow-up stand alone; returns the end of the earlier question for the models where only words were carried."""
         if not history:
             return ""
         if self._rewriter is not None:
@@ -194,7 +194,7 @@ class Understander:
             self._add(reading, dict.fromkeys(sorted(terms), item.weight))
             reading.note("history", "", (item.question,))
         reading.asked = standing_alone(reading.text, carried) if carried else ""
-        return carried[0].question if carried else ""
+        return shortened(carried[0].question) if carried else ""
 
     def _filter(self, reading: Reading) -> None:
         with self._database.read() as session:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
+
+from rag.domain.errors import StoreLogKept, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +23,12 @@ IN_COMMIT_PAGES = 32_768
 """Of 4 KiB, from which on a commit does it all the same: writers that never pause would let the log grow without end."""
 _PAUSE_S = 1.0
 """Between two times: the log's file keeps its length when it is begun anew, so its length says only that there may be much."""
+
+TRIES = 60
+"""To empty a log: beside the thread of another process, or a server at work, some seconds are enough."""
+_AGAIN_S = 0.1
+"""Before the next of them, and what each waits for readers and writers: to another checkpoint SQLite gives way at once
+(https://sqlite.org/pragma.html#pragma_wal_checkpoint)."""
 
 
 class Checkpoints:
@@ -82,3 +91,22 @@ def bring_in(path: str) -> None:
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def empty(path: str) -> None:
+    """Copy all of the log into the database and cut it to nothing, so that what was overwritten stands in neither.
+
+    Raises:
+        StoreLogKept: readers, writers or other checkpoints left no time for it.
+        StoreUnavailable: the database can't be read or written.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=_AGAIN_S)) as connection:
+            for _ in range(TRIES):
+                busy, _log_pages, _copied = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return
+                time.sleep(_AGAIN_S)
+    except sqlite3.Error as error:
+        raise StoreUnavailable() from error
+    raise StoreLogKept()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from rag.domain.errors import NameTaken, SeogoError, StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
+from rag.store import checkpoints
 from rag.store.checkpoints import IN_COMMIT_PAGES, Checkpoints
 from rag.store.turns import Turns
 
@@ -95,6 +96,16 @@ class Database:
         """
         with self.guarded(), self.engine.connect() as connection:
             yield connection
+
+    def empty_log(self) -> None:
+        """Let nothing of what was overwritten stand in SQLite's write-ahead log. Other engines keep theirs to themselves.
+
+        Raises:
+            StoreLogKept: others were busy with it all the time.
+            StoreUnavailable: the database can't be read or written.
+        """
+        if self.is_sqlite and self.url.database:
+            checkpoints.empty(self.url.database)
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from api.cli.main import app
@@ -13,7 +14,11 @@ from rag.access.stored_secrets import StoredSecrets
 from rag.blobs.keyring import create_key_file, read_keyring
 from rag.blobs.store import BlobStore
 from rag.bootstrap import open_database
+from rag.domain.audit import AuditKind
+from rag.store import checkpoints
+from rag.store.audit_event import AuditRow
 from rag.store.repository import Repository
+from tests.support.busy_store import checkpoint_elsewhere
 from tests.support.running import running, settings_for
 from tests.support.stores import add_collection
 
@@ -81,6 +86,35 @@ def test_the_commands_make_rotate_and_encrypt(tmp_path: Path) -> None:
     assert [line[:2] for line in said.splitlines()] == ["1 ", "1 "]
     assert [line[:2] for line in seogo(tmp_path, "rotate", keys=[new])[1].splitlines()] == ["0 ", "0 "]
     assert _webhook(tmp_path / "data", hooked, new) == HOOK
+
+
+def test_a_store_that_others_are_busy_with_is_said_once_all_is_encrypted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    create_key_file(key)
+    settings = settings_for(tmp_path / "data").rag
+    (tmp_path / "data").mkdir()
+    assert seogo(tmp_path, "status", keys=[key])[0] == 0
+    BlobStore(settings.blob_url()).put_derived(UUID(int=1), "parsed.json", RULE.encode())
+    hooked = _with_a_plain_webhook(tmp_path / "data")
+    monkeypatch.setattr(checkpoints, "TRIES", 2)
+    monkeypatch.setenv("SEOGO_LANG", "ko")
+    server = open_database(settings)
+    try:
+        server.ping()
+        with checkpoint_elsewhere(server):
+            code, said = seogo(tmp_path, "encrypt", keys=[key])
+        with server.read() as session:
+            told = session.scalars(select(AuditRow.detail).where(AuditRow.kind == AuditKind.SETTING_CHANGED)).all()
+    finally:
+        server.close()
+    assert code != 0 and "다시 실행" in said
+    assert [line[:5] for line in said.splitlines()[:2]] == ["1 -> ", "1 -> "]
+    assert [(one["blobs"], one["secrets"]) for one in told] == [(1, 1)]
+    assert _webhook(tmp_path / "data", hooked, key) == HOOK
+    code, said = seogo(tmp_path, "encrypt", keys=[key])
+    assert code == 0 and [line[:5] for line in said.splitlines()] == ["0 -> ", "0 -> "]
 
 
 def _with_a_plain_webhook(folder: Path) -> UUID:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,10 +13,12 @@ from alembic.config import Config
 from rag.access import stored_secrets
 from rag.access.stored_secrets import StoredSecrets
 from rag.blobs.keyring import KeyAtRest, Keyring
-from rag.domain.errors import BlobTampered, KeyAtRestMissing
-from rag.store import schema
+from rag.domain.errors import BlobTampered, KeyAtRestMissing, StoreLogKept
+from rag.domain.messages import localized
+from rag.store import checkpoints, schema
 from rag.store.repository import Repository
 from rag.store.session import Database
+from tests.support.busy_store import checkpoint_elsewhere
 from tests.support.stores import add_collection
 
 OLD, NEW = Keyring([KeyAtRest.of(bytes(32))]), Keyring([KeyAtRest.of(b"\1" * 32)])
@@ -81,9 +84,36 @@ def test_what_was_plain_is_sealed_and_gone_from_the_disk(database: Database) -> 
     rows = [with_webhook(database, StoredSecrets()) for _ in range(3)]
     assert SECRET.encode() in on_disk(database)
     assert [stored_secrets.encrypt(database, OLD) for _ in range(2)] == [3, 0]
+    database.empty_log()
     assert SECRET.encode() not in on_disk(database)
     closed = StoredSecrets(Keyring([OLD.active], plain_readable=False))
     assert all(closed.webhook(row, stored(database, row)) == SECRET for row in rows)
+
+
+def test_what_was_plain_is_gone_though_another_process_checkpoints_meanwhile(sqlite: Database) -> None:
+    with_webhook(sqlite, StoredSecrets())
+    with checkpoint_elsewhere(sqlite) as end:
+        later = threading.Timer(0.7, end)
+        later.start()
+        assert stored_secrets.encrypt(sqlite, OLD) == 1
+        sqlite.empty_log()
+        later.join()
+    assert SECRET.encode() not in on_disk(sqlite)
+
+
+def test_what_stays_in_the_log_is_said_and_a_repetition_removes_it(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = with_webhook(sqlite, StoredSecrets())
+    monkeypatch.setattr(checkpoints, "TRIES", 2)
+    assert stored_secrets.encrypt(sqlite, OLD) == 1
+    with checkpoint_elsewhere(sqlite), pytest.raises(StoreLogKept) as said:
+        sqlite.empty_log()
+    assert "again" in said.value.message_en() and "다시 실행" in localized(said.value, "ko")
+    assert SECRET.encode() in on_disk(sqlite), "or there was nothing to say"
+    sqlite.empty_log()
+    assert SECRET.encode() not in on_disk(sqlite)
+    assert StoredSecrets(OLD).webhook(row, stored(sqlite, row)) == SECRET
 
 
 def test_the_migration_takes_secrets_over_and_back(database: Database) -> None:

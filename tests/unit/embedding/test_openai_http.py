@@ -20,7 +20,7 @@ from rag.domain.language import Language
 from rag.domain.messages import localized
 from rag.embedding import openai_http
 from rag.embedding.base import Embedder, Role
-from rag.embedding.model_answers import UnusableAnswer, dense_rows, listed_terms, pooled_terms
+from rag.embedding.model_answers import UnusableAnswer, dense_rows, in_order, listed_terms, pooled_terms, token_counts
 from rag.embedding.openai_http import (
     AT_ONCE,
     CHARACTERS_PER_REQUEST,
@@ -353,6 +353,17 @@ def test_pooled_weights() -> None:
 def test_weights_that_fit_no_token_are_refused(data: Any) -> None:
     with pytest.raises(UnusableAnswer):
         pooled_terms({"data": data}, [0, 10, 11, 12, 2])
+
+
+@pytest.mark.parametrize(
+    ("read", "korean"),
+    [(in_order, "항목"), (listed_terms, "목록"), (token_counts, "목록")],
+    ids=["vectors", "term weights", "tokens"],
+)
+def test_a_list_of_another_length_is_refused_in_good_korean(read: Callable[[Any, int], Any], korean: str) -> None:
+    with pytest.raises(UnusableAnswer, match="not a list of 3") as refused:
+        read([], 3)
+    assert refused.value.korean == f"{korean} 3개로 된 목록이 아닙니다"
 
 
 # ---- tokens

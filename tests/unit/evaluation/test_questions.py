@@ -66,6 +66,30 @@ def test_a_sheet_may_have_a_title_above_its_columns(tmp_path: Path) -> None:
     assert read_questions(written(tmp_path / "c.csv", text), "ko").questions == found.questions
 
 
+@pytest.mark.parametrize("title", ["문항", "질문", "질의"])
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv"])
+def test_a_title_that_reads_like_a_column_is_no_header(tmp_path: Path, name: str, title: str) -> None:
+    """Where documents need not be named, a cell is enough of a header: the row that names most columns is meant."""
+    rows = [[title, None, None], ["번호", "질문", "문서"], [1, "여비?", "a.md"], [2, "질문", None]]
+    if name.endswith("csv"):
+        text = "\n".join(",".join("" if cell is None else str(cell) for cell in row) for row in rows)
+        path = written(tmp_path / name, text)
+    else:
+        path = workbook(tmp_path / name, rows)
+    assert sheet.asked(path) == ([("여비?", ["a.md"]), ("질문", [])], [])
+
+
+def test_of_two_rows_that_name_as_much_the_first_is_the_header(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", [["질문"], ["문항"], ["여비?"]])
+    assert sheet.asked(path) == ([("문항", []), ("여비?", [])], [])
+
+
+def test_a_column_twice_is_said_of_the_row_where_it_stands(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["평가 문항"], [None], ["질문", "문서", "question"], ["여비?", "a.md", "여비?"]]
+    with pytest.raises(QuestionsInvalid, match="3행: 같은 뜻의 제목이 두 번"):
+        read_questions(workbook(tmp_path / "a.xlsx", rows), "ko")
+
+
 def test_one_document_may_have_several_places(tmp_path: Path) -> None:
     path = written(tmp_path / "q.csv", 'question,document,place\nWhat?,a.md,"2.3; 4.1"\n')
     [question] = read_questions(path, "en").questions

@@ -16,6 +16,7 @@ from rag.reranking.http import (
     PASSAGES_PER_REQUEST,
     SHAPES,
     HttpReranker,
+    UnusableScores,
     batches,
     open_http_reranker,
     scores,
@@ -129,6 +130,12 @@ def test_a_hostile_answer_is_an_unavailable_model(answer: Any) -> None:
 @pytest.mark.parametrize(("given_score", "kept"), [(-0.0005, 0.0), (1.0005, 1.0), (1, 1.0), (0.25, 0.25)])
 def test_rounding_errors_of_half_precision_are_clamped(given_score: float, kept: float) -> None:
     assert scores(vllm_score(given_score), SHAPES["vllm"], 1) == [kept]
+
+
+def test_too_few_scores_are_refused_in_good_korean() -> None:
+    with pytest.raises(UnusableScores, match="not a list of 3 scores") as refused:
+        scores([], SHAPES["tei"], 3)
+    assert refused.value.korean == "점수 3개로 된 목록이 아닙니다"
 
 
 def test_a_missing_score_among_many_is_noticed() -> None:

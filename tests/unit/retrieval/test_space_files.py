@@ -21,6 +21,7 @@ from rag.domain.errors import (
     InvalidRequest,
     ModelFilesChanged,
     ModelRefused,
+    ModelUnusable,
     SpaceConflict,
 )
 from rag.domain.language import Language
@@ -35,7 +36,7 @@ from rag.index.registry import IndexConfig
 from rag.retrieval import space_changes
 from rag.retrieval.spaces import LiveSpace, Spaces
 from rag.settings import EmbeddingSettings
-from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState, fail
+from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState, fail, wait_for
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
 
@@ -391,6 +392,27 @@ def test_the_doctor_asks_for_files_only_where_others_lie_there(models: Models, m
             session.get_one(EmbeddingSpaceRow, beside.id).error = "The model is gone."
         [line] = beside_lines(spaces)
         assert line[2].endswith(": The model is gone.")
+
+
+def test_the_doctor_says_what_a_build_waits_for(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its state stays `building` and its model opens: only the record knows that it does not go on."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    error = ModelUnusable(name="bge-m3", detail="not a list", detail_ko="목록이 아닙니다")
+    with models.opened(first) as spaces:
+        beside = space_changes.begin(spaces, second)
+        with models.database.write() as session:
+            wait_for(session, beside.id, SpaceFailure(error.code, error.params))
+        for language in ("en", "ko"):
+            monkeypatch.setenv("SEOGO_LANG", language)
+            [line] = beside_lines(spaces)
+            assert line[:2] == ("space beside", "warning") and line[2].endswith(
+                f"building: {localized(error, language)}"
+            )
+            assert f"seogo index drop {beside.id}" in line[3]
+        with models.database.write() as session:  # the next batch went through
+            session.get_one(EmbeddingSpaceRow, beside.id).error = ""
+        [line] = beside_lines(spaces)
+        assert (line[1], line[3]) == ("ok", "")
 
 
 @pytest.mark.parametrize("reason", SPACE_REASONS)

@@ -17,8 +17,10 @@ from rag.domain.provision import ProvisionMark
 from rag.generation.chat import ChatMessage
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import DENSE, SPARSE
+from rag.reranking.pairs import QUESTION_SHARE
+from rag.retrieval.rewriting import shortened
 from rag.retrieval.understanding import QuestionContext, Understander
-from rag.settings import ChatSettings, RetrievalSettings
+from rag.settings import ChatSettings, RerankingSettings, RetrievalSettings
 from rag.store.collection import Collection
 from rag.store.session import Database
 from tests.support.questions import ANALYZER, READER, Library, RecordingEmbedder, ScriptedChat
@@ -240,6 +242,37 @@ def test_a_follow_up_takes_over_the_last_question_without_a_model(sqlite: Databa
     changed = search(opened, "그럼 경조휴가는?", history)
     assert keys(changed)[0] == "경조"
     assert changed.asked == "경조휴가는?"
+
+
+def test_a_long_question_before_cuts_nothing_off_the_one_that_is_asked(sqlite: Database) -> None:
+    """A reranker keeps the first tokens of what it is given; a token for each character is the worst case of Korean."""
+    opened = library(sqlite, RecordingEmbedder(frozenset({Language.KOREAN})))
+    room = int((RerankingSettings().max_tokens - 4) * QUESTION_SHARE)
+    before = f"{'지난해 입사한 직원의 경우를 묻겠습니다. ' * 40}연차휴가는 며칠인가요?"
+    asked = "그건 몇 퍼센트 이상 출근해야 하나요?"
+    permit = opened.permit(opened_collection(opened))
+    reading = opened.retriever.understander.read(permit, asked, QuestionContext((ChatMessage("user", before),)))
+    for text in (reading.whole, reading.dense_text or ""):
+        assert asked in text[:room]
+        assert text.split()[0] in before.split() and f"연차휴가는 며칠인가요? {asked}" in text
+    assert notes(search(opened, asked, [("user", before)]))["history"][1] == (before,), (
+        "its words are searched, all of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("연차휴가는 며칠인가요?", "연차휴가는 며칠인가요?"),
+        (f"{'가' * 400} 며칠인가요?", "며칠인가요?"),
+        (f"{'나' * 10} {'가' * 300}", "가" * 300),
+        (f"{'가' * 200}\n{'나' * 200}", "나" * 200),
+        ("가" * 400, "가" * 300),
+    ],
+    ids=["short", "a long word before the end", "a word that just fits", "a line", "no words"],
+)
+def test_what_is_carried_ends_at_its_end_and_begins_at_a_word(text: str, kept: str) -> None:
+    assert shortened(text) == kept
 
 
 def test_a_question_that_stands_alone_takes_nothing_over(sqlite: Database) -> None:
