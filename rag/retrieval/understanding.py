@@ -6,6 +6,7 @@ a follow-up's condensed form. What was done is noted for the trace.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -93,9 +94,12 @@ class Reading:
 
     @property
     def reranked_code(self) -> str:
-        """What a reranker reads of the question beside passages of code: all of it, and what it says in English."""
+        """What a reranker reads of the question beside passages of code: all of it, and what else it says in English."""
         whole = self.whole or self.text
-        return f"{whole} ({self.code.english})" if self.code is not None and self.code.english else whole
+        said = set(re.findall(r"\w+", whole.lower()))
+        english = self.code.english.split() if self.code is not None else []
+        added = " ".join(word for word in english if word.lower() not in said)
+        return f"{whole} ({added})" if added else whole
 
     def note(self, kind: str, found: str, added: Sequence[str]) -> None:
         """Say in the trace what was done."""
