@@ -26,8 +26,8 @@ _REPEATED_SHARE = 0.25
 """Odd and even pages have headers of their own, and so have chapters."""
 
 _REPEATED_BEHIND = 0.8
-"""Of the pages that begin with the same lines of a header, so many have a third and a fourth one in common; what fewer have in
-common is what some forms say of several people."""
+"""Of the pages that begin with the same lines of a header, so many have a third and a fourth one in common, and of all pages so
+many a label and its value; what fewer have in common is what some forms say of several people."""
 
 _LABELLED = re.compile(r"[^:：]{1,30}[:：](?!//)")
 """`Department: Sales` is a value, on however many pages it is the same."""
@@ -79,7 +79,7 @@ def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLi
     edges = [_edge_lines(page) for page in pages]
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
     seen = set(seam.running)
-    seam.running |= _repeated(edges, needed)
+    seam.running |= _repeated(pages, edges, needed)
     offsets = Counter(
         offset
         for page, lines in zip(pages, edges, strict=True)
@@ -100,10 +100,31 @@ def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLi
     return [_without(page, set(lines), seam, seen) for page, lines in zip(pages, edges, strict=True)]
 
 
-def _repeated(edges: Sequence[Sequence[Line]], needed: float) -> set[str]:
-    """Patterns of lines at the edges of so many pages."""
-    counts = Counter(pattern for lines in edges for pattern in {_pattern(line) for line in lines})
-    return {pattern for pattern, count in counts.items() if count >= needed}
+def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[Line]], needed: float) -> set[str]:
+    """Patterns of lines at the edges of so many pages; of nearly all of them where a line is a label and its value, and then not
+    if its number is another one on every form."""
+    found: dict[str, dict[int, str]] = {}
+    for page, lines in zip(pages, edges, strict=True):
+        for line in lines:
+            found.setdefault(_pattern(line), {})[page.number] = line.text
+    nearly_all = max(needed, _REPEATED_BEHIND * len(pages))
+    return {
+        pattern
+        for pattern, texts in found.items()
+        if len(texts) >= (nearly_all if _LABELLED.match(pattern) else needed)
+        and not (_LABELLED.match(pattern) and _is_data(texts))
+    }
+
+
+def _is_data(texts: Mapping[int, str]) -> bool:
+    """Whether numbers of the same line, by page, neither stay the same nor count pages, on nearly all pages."""
+    numbers = [(page, tuple(map(int, _DIGITS.findall(text)))) for page, text in texts.items()]
+    for place in range(len(numbers[0][1])):
+        same = Counter(values[place] for _, values in numbers).most_common(1)[0][1]
+        counted = Counter(values[place] - page for page, values in numbers).most_common(1)[0][1]
+        if max(same, counted) < _REPEATED_BEHIND * len(numbers):
+            return True
+    return False
 
 
 class _Below(NamedTuple):

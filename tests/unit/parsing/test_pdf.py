@@ -143,6 +143,35 @@ def test_third_line_that_differs_by_page_stays(parse_pages, values):
     assert [value in text for value, text in zip(values, shown, strict=True)] == [True] * len(values)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"Employee no: {number * 37}" for number in range(1, 7)],
+        [f"계좌번호: 110-{number * 7 % 5}23-{number}4567" for number in range(1, 7)],
+        ["소속: 총무과"] * 3 + ["소속: 법무과"] * 3,
+    ],
+    ids=["number", "account", "few values"],
+)
+def test_second_line_that_differs_by_page_stays(parse_pages, values):
+    pages = []
+    for number, value in enumerate(values, start=1):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, value, 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    found = parse_pages(*pages).elements
+    for number, value in enumerate(values, start=1):
+        assert value in "\n".join(element.text for element in found if element.anchor.page == number)
+
+
+@pytest.mark.parametrize("label", ["Version: 3.1", "Page: {}", "Rev: 2, page {}"])
+def test_second_line_that_is_a_label_of_the_document_is_no_text(parse_pages, label):
+    pages = []
+    for number in range(1, 7):
+        page = PdfPage().text(60, 30, "Hanbit Corporation", 8).text(60, 42, label.format(number + 4), 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    found = parse_pages(*pages).elements
+    assert not any(label.split(":")[0] in element.text for element in found if element.anchor.page > 1)
+
+
 def test_third_line_stays_below_a_header_that_it_seldom_follows(parse_pages):
     """Though below another one it is a part of the header."""
     pages = []
