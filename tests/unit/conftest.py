@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from sqlalchemy import text
 
 from rag.store.session import Database
@@ -15,7 +15,10 @@ from rag.store.tables import METADATA
 from tests.conftest import new_database
 from tests.support.stores import migrated
 
-settings.register_profile("unit", deadline=None, max_examples=60)
+# A failing example is told as it was found: to make it smaller may take the five minutes that a test has at most, and whoever
+# wants that has `--hypothesis-profile=default`.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target)
+settings.register_profile("unit", deadline=None, max_examples=60, phases=PHASES)
 settings.load_profile("unit")
 
 
