@@ -108,11 +108,9 @@ def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[Line]], neede
         for line in lines:
             found.setdefault(_pattern(line), {})[page.number] = line.text
     nearly_all = max(needed, _REPEATED_BEHIND * len(pages))
-    return {
-        pattern
-        for pattern, texts in found.items()
-        if len(texts) >= (nearly_all if _LABELLED.match(pattern) else needed)
-        and not (_LABELLED.match(pattern) and _is_data(texts))
+    labelled = {pattern: texts for pattern, texts in found.items() if _LABELLED.match(pattern)}
+    return {pattern for pattern, texts in found.items() if pattern not in labelled and len(texts) >= needed} | {
+        pattern for pattern, texts in labelled.items() if len(texts) >= nearly_all and not _is_data(texts)
     }
 
 

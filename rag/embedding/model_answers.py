@@ -12,21 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.domain.vectors import SparseVector
+from rag.transport.server import UnusableAnswer
 
 XLM_R_SPECIAL = frozenset({0, 1, 2, 3})
 """<s>, <pad>, </s>, <unk> of bge-m3's tokenizer (XLM-RoBERTa): they weigh nothing, as in FlagEmbedding."""
-
-
-class UnusableAnswer(Exception):
-    """An answer of the wrong form; the text says in which way, and holds nothing of the answer.
-
-    Attributes:
-        korean: the same in Korean.
-    """
-
-    def __init__(self, english: str, korean: str) -> None:
-        super().__init__(english)
-        self.korean = korean
 
 
 def dense_rows(answer: Any, count: int, width: int) -> NDArray[np.float32]:

@@ -22,7 +22,6 @@ from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
 from rag.embedding.languages import languages_of
 from rag.embedding.model_answers import (
-    UnusableAnswer,
     dense_rows,
     in_order,
     listed_terms,
@@ -34,7 +33,7 @@ from rag.embedding.pieces import WIDE_TEXTS, Piece
 from rag.settings import EmbeddingSettings
 from rag.text.grouping import grouped
 from rag.text.token_estimate import estimated_tokens
-from rag.transport.server import ModelServer, Patience
+from rag.transport.server import ModelServer, Patience, UnusableAnswer
 
 TEXTS_PER_REQUEST = 32
 """TEI refuses more by default (`--max-client-batch-size`)."""

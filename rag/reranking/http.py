@@ -13,7 +13,7 @@ from typing import Any
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.settings import RerankingSettings
 from rag.text.grouping import grouped
-from rag.transport.server import ModelServer, Patience, checked_url
+from rag.transport.server import ModelServer, Patience, UnusableAnswer, checked_url
 
 PASSAGES_PER_REQUEST = 32
 """TEI refuses more by default (`--max-client-batch-size`)."""
@@ -104,46 +104,34 @@ class HttpReranker:
         answer = self._server.post(self._path, body, deadline=deadline)
         try:
             return scores(answer, self._shape, len(passages))
-        except UnusableScores as error:
+        except UnusableAnswer as error:
             raise self._server.refused(self._path, str(error), error.korean) from error
-
-
-class UnusableScores(ValueError):
-    """Scores of the wrong form; the text says in which way, and holds nothing of the answer.
-
-    Attributes:
-        korean: the same in Korean.
-    """
-
-    def __init__(self, english: str, korean: str) -> None:
-        super().__init__(english)
-        self.korean = korean
 
 
 def scores(answer: Any, shape: Shape, count: int) -> list[float]:
     """The scores of `count` passages in the order asked for.
 
     Raises:
-        UnusableScores: one is missing, twice, no number, or no probability.
+        UnusableAnswer: one is missing, twice, no number, or no probability.
     """
     items = answer.get(shape.results) if shape.results is not None and isinstance(answer, dict) else answer
     if not isinstance(items, list) or len(items) != count:
-        raise UnusableScores(f"not a list of {count} scores", f"점수 {count}개로 된 목록이 아닙니다")
+        raise UnusableAnswer(f"not a list of {count} scores", f"점수 {count}개로 된 목록이 아닙니다")
     found: dict[int, float] = {}
     for item in items:
         index, value = (item.get("index"), item.get(shape.score)) if isinstance(item, dict) else (None, None)
         if type(index) is int:
             found[index] = _probability(value)
     if found.keys() != set(range(count)):
-        raise UnusableScores("scores missing, or twice", "빠지거나 두 번 나온 점수가 있습니다")
+        raise UnusableAnswer("scores missing, or twice", "빠지거나 두 번 나온 점수가 있습니다")
     return [found[i] for i in range(count)]
 
 
 def _probability(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnusableScores("a score that is not a number", "수가 아닌 점수입니다")
+        raise UnusableAnswer("a score that is not a number", "수가 아닌 점수입니다")
     if not -_ROUNDING <= value <= 1.0 + _ROUNDING:  # false for NaN
-        raise UnusableScores(
+        raise UnusableAnswer(
             "a score beyond 0 and 1: the server gives logits", "0과 1 사이가 아닌 점수입니다(로짓을 주는 서버)"
         )
     return min(1.0, max(0.0, float(value)))

@@ -175,11 +175,8 @@ _OF_VERSION = (
     .order_by(ChunkRow.ordinal)
     .execution_options(yield_per=_TOGETHER)
 )
-_TO_BE_INDEXED = (
-    select(*(column for column in _TABLE.columns if column.name not in ("line_anchors", "findings")))
-    .where(ChunkRow.version_id == bindparam("version"))
-    .order_by(ChunkRow.ordinal)
-    .execution_options(yield_per=_TOGETHER)
+_TO_BE_INDEXED = _OF_VERSION.with_only_columns(
+    *(column for column in _TABLE.columns if column.name not in ("line_anchors", "findings"))
 )
 
 

@@ -123,6 +123,18 @@ class _Clients:
             self._idle.get_nowait().close()
 
 
+class UnusableAnswer(ValueError):
+    """An answer of the wrong form; the text says in which way, and holds nothing of the answer.
+
+    Attributes:
+        korean: the same in Korean.
+    """
+
+    def __init__(self, english: str, korean: str) -> None:
+        super().__init__(english)
+        self.korean = korean
+
+
 class ModelServer:
     """Calls to one server. Thread-safe: as many at once as there are `connections`, the others wait for one.
 

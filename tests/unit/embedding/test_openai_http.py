@@ -20,7 +20,7 @@ from rag.domain.language import Language
 from rag.domain.messages import localized
 from rag.embedding import openai_http
 from rag.embedding.base import Embedder, Role
-from rag.embedding.model_answers import UnusableAnswer, dense_rows, in_order, listed_terms, pooled_terms, token_counts
+from rag.embedding.model_answers import dense_rows, in_order, listed_terms, pooled_terms, token_counts
 from rag.embedding.openai_http import (
     AT_ONCE,
     CHARACTERS_PER_REQUEST,
@@ -32,6 +32,7 @@ from rag.embedding.openai_http import (
 from rag.embedding.registry import DENSE
 from rag.settings import EmbeddingSettings
 from rag.text.token_estimate import estimated_tokens
+from rag.transport.server import UnusableAnswer
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
 WIDTH = 8

@@ -16,12 +16,12 @@ from rag.reranking.http import (
     PASSAGES_PER_REQUEST,
     SHAPES,
     HttpReranker,
-    UnusableScores,
     batches,
     open_http_reranker,
     scores,
 )
 from rag.settings import RerankingSettings
+from rag.transport.server import UnusableAnswer
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
 Respond = Callable[[Call], Answer]
@@ -133,7 +133,7 @@ def test_rounding_errors_of_half_precision_are_clamped(given_score: float, kept:
 
 
 def test_too_few_scores_are_refused_in_good_korean() -> None:
-    with pytest.raises(UnusableScores, match="not a list of 3 scores") as refused:
+    with pytest.raises(UnusableAnswer, match="not a list of 3 scores") as refused:
         scores([], SHAPES["tei"], 3)
     assert refused.value.korean == "점수 3개로 된 목록이 아닙니다"
 
