@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 import numpy as np
 
+from ingest.chunking.base import Room
 from rag.domain.code import CodeOutline, Symbol, SymbolKind
 from rag.text.plain import is_plain
 
@@ -22,6 +24,8 @@ _KINDS = np.array(
     np.uint8,
 )
 """What `_PIECES` takes each character of ASCII for."""
+_LONGEST_COUNTED = 4000
+"""Characters of a line. A longer one is cut in any case, and where is found by estimate: a file may be one line of megabytes."""
 _TOKENS_PER_PIECE = 1.25
 """The tokenizer of MiniLM takes 1.17 in the median of pieces of 800 characters of Python, at most 1.35 in 19 of 20."""
 _BOUND = frozenset((SymbolKind.FIELD, SymbolKind.CONSTANT, SymbolKind.VARIABLE))
@@ -94,18 +98,40 @@ def _counted_at_once(text: str) -> list[int]:
     return counts
 
 
-class Layout:
-    """The lines of a text with what they weigh."""
+def _estimated(lines: Sequence[str]) -> list[float]:
+    """About how many tokens each line has."""
+    text = "\n".join(lines)
+    counts = _counted_at_once(text) if is_plain(text) else [len(_PIECES.findall(line)) for line in lines]
+    return [count * _TOKENS_PER_PIECE for count in counts]
 
-    def __init__(self, lines: Sequence[str]) -> None:
+
+class Layout:
+    """The lines of a text with what they weigh: their tokens where they are told from those of lines, else by estimate."""
+
+    def __init__(self, lines: Sequence[str], room: Room) -> None:
         self.lines = lines
-        text = "\n".join(lines)
-        counts = _counted_at_once(text) if is_plain(text) else [len(_PIECES.findall(line)) for line in lines]
-        self._sums = [0.0, *accumulate([count * _TOKENS_PER_PIECE for count in counts])]
+        self._guessed = [number for number, line in enumerate(lines) if len(line) > _LONGEST_COUNTED]
+        self._exact = room.exact
+        weights = self._counted(room) if room.exact else _estimated(lines)
+        self._sums = [0.0, *accumulate(weights)]
+
+    def _counted(self, room: Room) -> list[float]:
+        counted = ["" if len(line) > _LONGEST_COUNTED else line for line in self.lines]
+        weights: list[float] = [*room.counts(counted)]
+        guesses = _estimated([self.lines[number] for number in self._guessed]) if self._guessed else ()
+        for number, guess in zip(self._guessed, guesses, strict=True):
+            weights[number] = guess
+        return weights
 
     def weight(self, first: int, last: int) -> float:
-        """About how many tokens the lines have."""
+        """How many tokens the lines have, or about how many."""
         return self._sums[last + 1] - self._sums[first]
+
+    def tokens(self, first: int, last: int) -> int | None:
+        """How many tokens the lines have to the token; None where that has to be asked of their text."""
+        if not self._exact or bisect_left(self._guessed, first) < bisect_right(self._guessed, last):
+            return None
+        return round(self.weight(first, last))
 
     def text(self, first: int, last: int) -> str:
         """The lines as they are."""
