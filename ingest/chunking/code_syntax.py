@@ -80,6 +80,7 @@ class CodeChunker:
 
         Args:
             document: with an outline and one CODE element, as `ingest.parsing.code` makes it.
+            version_id: what the ids of the chunks are made from; those of the nil UUID have none, and get it.
         """
         budget = self._budgets(Language.CODE)
         [special] = budget.count([""])
@@ -90,7 +91,7 @@ class CodeChunker:
         contexts = _Contexts(outline, cutter.begin)
         return [
             Chunk(
-                id=chunk_id(version_id, recipe, ordinal),
+                id=chunk_id(version_id, recipe, ordinal) if version_id.int else version_id,  # nobody's
                 ordinal=ordinal,
                 text=text,
                 anchor=LineAnchor(piece.first + cutter.begin, piece.last + cutter.begin),

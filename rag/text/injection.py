@@ -20,7 +20,7 @@ from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
 from rag.text.plain import is_plain
-from rag.text.sieve import sieve_of
+from rag.text.sieve import seeker_of, sieve_of
 from rag.text.template_tokens import holds_template_token
 
 __all__ = ["InjectionScore", "Sign", "injection_score"]
@@ -39,6 +39,15 @@ _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){16,}(?![0-9a-fA-F])")
 def _may_be_encoded() -> Callable[[str], bool]:
     """Whether there is a run as long as either of the two needs it."""
     return sieve_of((r"[A-Za-z0-9+/]{24}",))
+
+
+@cache
+def _is_encoded() -> Callable[[str], bool]:
+    """Whether one of the two is there: most long runs are names and paths, of which every fourth is as long as base64 is."""
+    return seeker_of(
+        r"(?:^|[^A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{4}){6,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?:$|[^A-Za-z0-9+/=])|"
+        r"[0-9a-fA-F]{32}"
+    )
 
 
 @cache
@@ -107,14 +116,15 @@ class _Possible(NamedTuple):
 
 
 def _possible(text: str) -> _Possible:
-    """Told in three passes over all of a text, in place of three over each stretch of it.
+    """Told in a few passes over all of a text, in place of as many over each stretch of it.
 
     Asked of plain texts alone: there every stretch is read as it stands in the whole. The sieves pass over borders of lines,
-    of which a stretch has two that the whole has not.
+    of which a stretch has two that the whole has not; what is encoded ends where it does in the whole.
     """
     if not is_plain(text):
         return _Possible()
-    return _Possible(may_be_said(text.lower()), holds_template_token(text), _may_be_encoded()(text))
+    encoded = _may_be_encoded()(text) and _is_encoded()(text)
+    return _Possible(may_be_said(text.lower()), holds_template_token(text), encoded)
 
 
 def _stretches(texts: Iterable[str]) -> Iterator[str]:

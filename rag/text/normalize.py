@@ -76,6 +76,7 @@ def clean_characters(text: str) -> str:
     ideographs as their plain characters, one kind of blank, dash, quote and middle dot; without zero-width characters,
     soft hyphens, variation selectors, direction marks. Case and Hanja stay. Idempotent.
     """
+    text = text.replace("…", "...")  # as below: it stands in many headings that are plain otherwise
     if is_plain(text):
         return text
     if text.isascii():

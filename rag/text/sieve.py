@@ -18,11 +18,16 @@ _LETTERS = r"\w\x{80}-\x{10ffff}"
 
 def sieve_of(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Whether one of these patterns may match somewhere in a text, as `clean_characters` leaves it."""
+    return seeker_of("|".join(f"(?:{widened(pattern)})" for pattern in patterns))
+
+
+def seeker_of(pattern: str) -> Callable[[str], bool]:
+    """Whether a pattern of RE2 matches somewhere in a text, as it is."""
     import re2
 
     options = re2.Options()
     options.max_mem, options.log_errors, options.never_capture = _MEMORY, False, True
-    found = re2.compile("|".join(f"(?:{widened(pattern)})" for pattern in patterns).encode(), options).search
+    found = re2.compile(pattern.encode(), options).search
     return lambda text: found(text.encode("utf-8", "replace")) is not None
 
 

@@ -26,6 +26,8 @@ VERSION = 3
 """Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _MARKS = re.compile("[0-9@]")
 _SUSPICIOUS = ("-----", "://", "pass", "secret", "token", "key", "pwd")
+_CUT = "…"
+"""Ends the signatures in headings that were too long."""
 _MOST_ROUNDS = 8
 
 
@@ -44,7 +46,7 @@ class Detector:
 
     def find(self, text: str) -> tuple[Finding, ...]:
         """What stands in `text`, in its order, without overlaps."""
-        if self._custom is None and is_plain(text) and not _number_sieve()(text) and not _sieve()(text):
+        if self._custom is None and _holds_nothing(text):
             return ()
         return self._until_clean(text, readable)
 
@@ -107,6 +109,16 @@ def _sieve() -> Callable[[str], bool]:
 def _number_sieve() -> Callable[[str], bool]:
     """Whether a plain text may hold anything else: an address, a number, a passport."""
     return sieve_of(("@", NUMBERS, PASSPORTS))
+
+
+def _holds_nothing(text: str) -> bool:
+    """Whether a text can be told to hold nothing without reading it: one that is plain, but for what stands for a cut."""
+    if text.isascii():
+        return is_plain(text) and not _number_sieve()(text) and not _sieve()(text)
+    if not is_plain(text.replace(_CUT, "")):
+        return False
+    told = text.replace(_CUT, "\x01")  # to the sieves, as to the patterns, neither letter nor mark nor blank
+    return not _number_sieve()(told) and not _sieve()(told)
 
 
 def _is_suspicious(text: str) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import sysconfig
 import time
 from collections.abc import Callable
@@ -76,6 +77,20 @@ def test_a_program_without_either_is_not_looked_through_for_each(monkeypatch: py
 
     monkeypatch.setattr(detector_module, "secrets", looked)
     assert CODE.find("def retry(key, token=None):\n    return [fetch(key, page) for page in range(10)]\n") == ()
+    monkeypatch.setattr(Detector, "_until_clean", looked)
+    assert CODE.find("def retry(key, token=None, first_page_of_the_…\n    return [fetch(key) for key in keys]\n") == ()
+
+
+def test_what_was_cut_off_beside_it_holds_nothing_back() -> None:
+    rounds = random.Random(5)
+    held = 0
+    for case in [*positives(79, 480), *lookalikes(79, 480)]:
+        at = rounds.randrange(len(case.text) + 1)
+        text = case.text[:at] + "…" + case.text[at:]
+        assert CODE.find(text) == CODE._until_clean(text, readable), text
+        held += bool(CODE.find(text))
+    assert held > 200
+    assert CODE.find("approve(limit…)\nAPI_KEY = 'Xk4b9!q2LmZ0pR7tY'\n")
 
 
 def test_public_identifiers_are_told_from_what_only_looks_like_them() -> None:

@@ -176,7 +176,9 @@ def test_chunks_keep_to_the_limit(limit: int, exact: bool) -> None:
 
 
 def test_what_fits_to_the_token_is_not_cut() -> None:
-    source = "def approve(amount):\n" + "".join(f"    total = total + rate * {n}\n" for n in range(9)) + "    return 1\n"
+    source = (
+        "def approve(amount):\n" + "".join(f"    total = total + rate * {n}\n" for n in range(9)) + "    return 1\n"
+    )
     [size] = count_pieces([source])
     whole = size + count_pieces(["payments/src/a.py"])[0]
     assert len(chunked(source, whole, exact=True)) == 1
