@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,11 @@ from ingest.parsing import frames
 
 _CHUNK_BYTES = 1 << 18
 _STATUS_BYTES = 4096
+_PIPE_BYTES = 1 << 20
+"""As much as Linux gives to anybody: what a child writes while nobody looks."""
+_REST_S = 0.02
+"""Between two looks at what a child writes. One of the code lane has an answer every few milliseconds, and who is woken by each
+stands in the way of those who write. 50 MB, the most there may be, take a second longer."""
 
 _TOLD_EVERY_S = 1.0
 """Whoever listens writes to the database; pages without pictures go by in milliseconds, most files in less than this."""
@@ -51,6 +58,10 @@ class Outcome:
             told: is called now and then with what the child says; what it raises goes up.
         """
         self._told_at = time.monotonic()
+        with suppress(OSError):  # beyond what one user's pipes may hold together
+            fcntl.fcntl(result, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        end = select.poll()
+        end.register(status, select.POLLIN)
         poll = select.poll()
         sinks = {result: (self.frame, output_bytes), status: (self.status_lines, _STATUS_BYTES)}
         for descriptor in sinks:
@@ -61,6 +72,7 @@ class Outcome:
             if not ready:
                 self.exceeded = "time"
                 return
+            drained = False
             for descriptor, _ in ready:
                 sink, cap = sinks[descriptor]
                 chunk = os.read(descriptor, _CHUNK_BYTES)
@@ -68,12 +80,15 @@ class Outcome:
                 if descriptor == result:
                     cap -= self._taken
                     self._take_pages(told)
+                    drained = 0 < len(chunk) < _CHUNK_BYTES
                 if len(sink) > cap:
                     self.exceeded = "output"
                     return
                 if not chunk:
                     poll.unregister(descriptor)
                     del sinks[descriptor]
+            if drained and status in sinks:
+                end.poll(_REST_S * 1000)  # the end of the child is heard at once
 
     def _take_pages(self, told: Told | None) -> None:
         """Take out what the child says of its pages, which counts as output, and pass it on. It has read the file: it may lie."""
