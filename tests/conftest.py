@@ -60,7 +60,10 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 SLOW_ON_POSTGRES = {
+    "test_bad_input",
+    "test_engine_failures",
     "test_injection",
+    "test_long_scans",
     "test_open_streams",
     "test_privacy",
     "test_repositories",
