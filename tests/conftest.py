@@ -70,11 +70,13 @@ SLOW_ON_POSTGRES = {
     "test_route_probes",
     "test_widget_tokens",
 }
-"""Modules whose half on PostgreSQL takes a minute or more and tells little that SQLite's does not: `make test-slow` runs it."""
+"""Modules of `integration` whose half on PostgreSQL takes much of a minute or more and tells little that SQLite's does not:
+`make test-slow` runs it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark those halves as slow."""
     for item in items:
-        if item.path.stem in SLOW_ON_POSTGRES and "postgres" in item.name.rpartition("[")[2]:
+        listed = item.path.parent.name == "integration" and item.path.stem in SLOW_ON_POSTGRES
+        if listed and "postgres" in item.name.rpartition("[")[2]:
             item.add_marker(pytest.mark.slow)
