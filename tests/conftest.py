@@ -60,18 +60,23 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 SLOW_ON_POSTGRES = {
+    "test_bad_input",
+    "test_engine_failures",
     "test_injection",
+    "test_long_scans",
     "test_open_streams",
     "test_privacy",
     "test_repositories",
     "test_route_probes",
     "test_widget_tokens",
 }
-"""Modules whose half on PostgreSQL takes a minute or more and tells little that SQLite's does not: `make test-slow` runs it."""
+"""Modules of `integration` whose half on PostgreSQL takes much of a minute or more and tells little that SQLite's does not:
+`make test-slow` runs it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark those halves as slow."""
     for item in items:
-        if item.path.stem in SLOW_ON_POSTGRES and "postgres" in item.name.rpartition("[")[2]:
+        listed = item.path.parent.name == "integration" and item.path.stem in SLOW_ON_POSTGRES
+        if listed and "postgres" in item.name.rpartition("[")[2]:
             item.add_marker(pytest.mark.slow)

@@ -419,6 +419,7 @@ def test_registry_that_cannot_be_imported(input_file):
         sandbox.parse(input_file, "a.txt")
 
 
+@pytest.mark.slow
 def test_500_parses_leak_nothing(hostile, input_file):
     for _ in range(20):
         hostile.parse(input_file, "read.txt")

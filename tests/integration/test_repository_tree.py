@@ -390,7 +390,7 @@ def played(place: tuple[Running, Path], seed: int, looks: int) -> None:
     mirrored.check_index()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_index_equals_the_tree_after_random_commits(place: tuple[Running, Path], seed: int) -> None:
     played(place, seed, looks=6)
 

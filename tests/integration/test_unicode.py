@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from api.export import document
 from tests.conftest import new_database
+from tests.support.probing import api
 from tests.support.running import Caller, running, settings_for
 
 HOSTILE = {
@@ -28,7 +28,7 @@ HOSTILE = {
     "only spaces": " \u3000\u2003 ",
 }
 UNSTORABLE = ("NUL", "half a surrogate pair", "halves the wrong way round")
-SCHEMA = document()
+SCHEMA = api()
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -289,8 +290,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 """Bodies that the schema alone does not make valid."""
 
 
+@cache
 def api() -> dict[str, Any]:
-    """The OpenAPI description of the application as it is."""
+    """The OpenAPI description of the application as it is, which is only read: making it takes a second."""
     return create_app().openapi()
 
 

@@ -9,10 +9,17 @@ from contextlib import aclosing
 import anyio
 import pytest
 
+from rag.answering import waiting
 from rag.answering.waiting import SLOW, Silence, telling_of_silence
 from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
+from tests.support import skipped_time
 from tests.support.played import Played
+
+
+@pytest.fixture(autouse=True)
+def by_the_clock_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "time", skipped_time.LoopClock)
 
 
 def told(
@@ -29,7 +36,7 @@ def told(
                     return
                 await asyncio.sleep(reads_s)
 
-    asyncio.run(read())
+    skipped_time.run(read())
     return found
 
 
@@ -120,7 +127,7 @@ def test_who_is_cancelled_by_a_scope_lets_the_source_end_in_peace(after_s: float
             await asyncio.sleep(0.3)
             tasks.cancel_scope.cancel()
 
-    asyncio.run(leave())
+    skipped_time.run(leave())
     assert ended == [True]
 
 
