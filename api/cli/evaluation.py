@@ -18,7 +18,7 @@ from rich.table import Column, Table
 from api.app import distribution_version
 from api.cli.auditing import Told, noted
 from api.cli.commands import print_json
-from api.cli.connection import CommandFailed, reporting_failures
+from api.cli.connection import CommandFailed, failure_text, reporting_failures
 from api.cli.evaluation_texts import text
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
@@ -39,6 +39,8 @@ from rag.evaluation.report import html_report
 from rag.evaluation.running import run_questions
 from rag.evaluation.synthesis import draft_questions
 from rag.generation.chat import ChatModel
+from rag.generation.engine_chat import EngineChat
+from rag.generation.registry import Generation
 from rag.settings import ChatSettings
 from rag.store import fusion_weight
 from rag.store.base import utc_now
@@ -269,14 +271,20 @@ def tune(
         with shown_progress(text("asking")) as progress:
             listed = tuning.fetch(bench.rag.retriever, ready.judged, progress)
         tuned, mixed = tuning.tune(bench.rag.retriever, listed), tuning.of_both_kinds(listed)
-        rows = rows_to_store(tuned, bench.rag.retriever.space.name, ready.name)
+        fusion = bench.rag.settings.retrieval.fusion
+        rows = rows_to_store(tuned, bench.rag.retriever.space.name, ready.name, fusion)
         if apply and rows:
             with bench.rag.database.write() as session:
                 fusion_weight.put(session, rows)
             bench.told.detail["weights_stored"] = len(rows)
     if as_json:
         print_json(
-            {"stored": apply and bool(rows), "of_both_kinds": mixed, "groups": [_tuned_json(item) for item in tuned]}
+            {
+                "stored": apply and bool(rows),
+                "fusion": fusion,
+                "of_both_kinds": mixed,
+                "groups": [_tuned_json(item) for item in tuned],
+            }
         )
         return
     Console().print(_tuned_table(tuned))
@@ -285,8 +293,9 @@ def tune(
     typer.echo(text("nothing_stored" if not rows else "stored" if apply else "apply_hint"))
 
 
-def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[FusionWeight]:
-    """What `--apply` stores: the weights worth it, with the questions they were learned on."""
+def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str, fusion: str = "scores") -> list[FusionWeight]:
+    """What `--apply` stores: the weights worth it, with what they were learned on: the questions, and the engine's fusion."""
+    how = "" if fusion == "scores" else f", {fusion}"
     counts = {(item.language, item.kind): item.questions for item in tuned}
     return [
         FusionWeight(
@@ -295,7 +304,7 @@ def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[
             language=language,
             lexical=weights.lexical,
             learned=weights.learned,
-            learned_on=f"{name[:400]} ({counts[language, kind]})",
+            learned_on=f"{name[:400]} ({counts[language, kind]}{how})",
             measured_at=utc_now(),
         )
         for (language, kind), weights in tuning.learned(tuned).items()
@@ -363,24 +372,35 @@ def synthesize(options: Options, out: Path, collections: list[str] | None, count
     with reporting_failures():
         if out.suffix.lower() not in (".xlsx", ".csv"):
             raise CommandFailed(f"{text('sheet_name')}: {out.name}")
-        chat = _chat_model(options.settings().rag.chat)
+        settings = options.settings().rag
+        if settings.chat.url is None and not settings.generation.models:
+            raise CommandFailed(text("no_chat"))
         with opened_bench(options, "synthesize", collections) as bench, shown_progress(text("drafting")) as progress:
-            seen = bench.told.documents
+            chat, seen = _chat_model(settings.chat, bench.rag.generation), bench.told.documents
             drafts = draft_questions(
                 bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress, shown=seen
             )
             bench.told.detail["questions"] = len(drafts.rows)
-        sheet.write(out, drafts.rows, ui_language())
-    typer.echo(f"{text('drafted')}: {len(drafts.rows)} → {out}")
+        if drafts.rows:
+            sheet.write(out, drafts.rows, ui_language())
+    typer.echo(f"{text('drafted')}: {len(drafts.rows)}" + (f" → {out}" if drafts.rows else ""))
     if drafts.thrown:
         reasons = ", ".join(f"{name} {number}" for name, number in drafts.thrown.most_common())
         typer.echo(f"{text('thrown')}: {drafts.thrown.total()} ({reasons})")
+    if drafts.stopped is not None:
+        typer.secho(f"{text('drafting_stopped')}: {failure_text(drafts.stopped)}", fg="yellow", err=True)
+    if not drafts.rows:
+        typer.secho(text("nothing_drafted"), fg="red", err=True)
+        raise typer.Exit(1)
     typer.echo(text("review_hint"))
 
 
-def _chat_model(settings: ChatSettings) -> ChatModel:
+def _chat_model(settings: ChatSettings, generation: Generation | None = None) -> ChatModel:
+    """The model that is named for work around questions, with more time; else the generator of quick answers."""
     if settings.url is None:
-        raise CommandFailed(text("no_chat"))
+        if generation is None:
+            raise CommandFailed(text("no_chat"))
+        return EngineChat(generation.router)
     from rag.generation.openai_chat import open_chat
 
     longest = max(settings.timeout_s, _DRAFT_S)

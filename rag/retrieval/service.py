@@ -7,6 +7,7 @@ from collections.abc import Collection as Container
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,8 +24,8 @@ from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.code_question import OWN_WEIGHT_BESIDE_MODEL
 from rag.retrieval.code_ranking import CodeRanking
-from rag.retrieval.engine_fusion import IN_ENGINE, Asked, fused_in_engine, fused_kinds
-from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
+from rag.retrieval.engine_fusion import IN_ENGINE, Asked, Listed, fused_in_engine, fused_kinds, fused_lists
+from rag.retrieval.fusion import FusedHit, FusionProfile, Weights, fuse_kinds, profile_for
 from rag.retrieval.rarity import rarities
 from rag.retrieval.reading import PassageReader
 from rag.retrieval.reranking import SecondLook
@@ -50,11 +51,15 @@ class RawLists(NamedTuple):
 
     Attributes:
         waiting: hits without a dense vector: theirs is still to be made, or the model does not know their language.
+        asked: what the legs were asked, by kind of collection.
+        alike: whether all kinds were asked the same.
     """
 
     language: Language
     found: dict[CollectionKind, dict[str, list[LegHit]]]
     waiting: frozenset[UUID] = frozenset()
+    asked: Mapping[CollectionKind, Legs] = MappingProxyType({})
+    alike: bool = True
 
 
 class _Asked(NamedTuple):
@@ -175,15 +180,30 @@ class Retriever:
             return lists
 
     def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
-        """One ranking of the lists, best first: with the weights in force, or with others to try them."""
+        """One ranking of the lists, best first, by the fusion of the settings: with the weights in force, or with others to try
+        them. Where the engine fuses, it is what the engine would give, but for late interaction."""
+        weights = self.weights if weights is None else weights
+        if self.settings.fusion in IN_ENGINE:
+            return self._fused_as_in_engine(lists, weights)
         return fuse_kinds(
             lists.found,
             lists.language,
             model=self.space.dense_name,
             limit=self.settings.candidates,
             without_dense=lists.waiting,
-            weights=self.weights if weights is None else weights,
+            weights=weights,
         )
+
+    def _fused_as_in_engine(self, lists: RawLists, weights: Weights) -> list[FusedHit]:
+        def fuse(item: Listed, method: str) -> Sequence[FusedHit]:
+            return fused_lists(item, self.settings, method=method, without_dense=lists.waiting)
+
+        def profile(kind: CollectionKind) -> FusionProfile:
+            return profile_for(lists.language, kind, self.space.dense_name, weights)
+
+        kinds = [Listed(found, lists.asked[kind], profile(kind)) for kind, found in lists.found.items()]
+        whole = Listed.whole(kinds, self.settings.candidates) if len(kinds) > 1 and lists.alike else None
+        return fused_kinds(fuse, kinds, whole, self.settings.fusion) if kinds else []
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
         """How much each term of a question weighs in what the permit covers."""
@@ -302,7 +322,16 @@ class Retriever:
             asked = [item.of(kind) for item in queries]
             for place, legs in zip(found, self.index.search_batch(part, asked, selection), strict=True):
                 place[kind] = legs
-        return [RawLists(language, item, self._waiting(permit, item)) for item in found]
+        return [
+            RawLists(
+                language,
+                lists,
+                self._waiting(permit, lists),
+                {kind: item.of(kind) for kind, _ in parts},
+                item.code_legs is None,
+            )
+            for item, lists in zip(queries, found, strict=True)
+        ]
 
     def _parts(self, session: Session, permit: Permit) -> list[tuple[CollectionKind, Permit]]:
         """The permit for the collections of each kind."""

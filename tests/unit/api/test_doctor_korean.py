@@ -65,7 +65,8 @@ def models_missing(folder: Path) -> tuple[str, ...]:
         {"name": "house-model", "urls": ["http://127.0.0.1:9/v1"]},
     ]
     audit = {"anchor_file": str(folder / "worm" / "anchors.jsonl")}
-    rag = {"data_dir": str(folder), "generation": {"models": generators}, "audit": audit}
+    reranking = {"backend": "http", "url": "http://127.0.0.1:9", "model": "bge-reranker-v2-m3"}
+    rag = {"data_dir": str(folder), "generation": {"models": generators}, "audit": audit, "reranking": reranking}
     config.write_text(json.dumps({"rag": rag}))
     return "--config", str(config)
 
