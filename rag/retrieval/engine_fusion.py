@@ -107,12 +107,6 @@ class Listed:
     asked: Mapping[str, LegQuery]
     profile: FusionProfile | None = None
 
-    @classmethod
-    def whole(cls, kinds: Sequence[Listed], candidates: int) -> Listed:
-        """What one query over all these would have found: their legs were asked the same, and weigh as in the first."""
-        legs = {leg: [hit for item in kinds for hit in item.found.get(leg, ())] for leg in kinds[0].asked}
-        return cls({leg: best_first(hits)[:candidates] for leg, hits in legs.items()}, kinds[0].asked, kinds[0].profile)
-
 
 Part = TypeVar("Part", Asked, Listed)
 Fuse = Callable[[Part, str], Sequence[FusedHit]]

@@ -52,14 +52,14 @@ class RawLists(NamedTuple):
     Attributes:
         waiting: hits without a dense vector: theirs is still to be made, or the model does not know their language.
         asked: what the legs were asked, by kind of collection.
-        alike: whether all kinds were asked the same.
+        whole: where the engine fuses and all of several kinds are asked the same, what one query over them finds.
     """
 
     language: Language
     found: dict[CollectionKind, dict[str, list[LegHit]]]
     waiting: frozenset[UUID] = frozenset()
     asked: Mapping[CollectionKind, Legs] = MappingProxyType({})
-    alike: bool = True
+    whole: Mapping[str, list[LegHit]] = MappingProxyType({})
 
 
 class _Asked(NamedTuple):
@@ -176,8 +176,9 @@ class Retriever:
         """
         with self.traffic.question(), self._held() as held:
             reading = held.understander.read(permit, held._checked(question), QuestionContext())
-            [lists] = held._found(reading.permit, held._wordings(reading)[:1], reading.language)
-            return lists
+            [asked] = held._wordings(reading)[:1]
+            [lists] = held._found(reading.permit, [asked], reading.language)
+            return held._with_whole(reading.permit, asked, lists)
 
     def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
         """One ranking of the lists, best first, by the fusion of the settings: with the weights in force, or with others to try
@@ -202,7 +203,8 @@ class Retriever:
             return profile_for(lists.language, kind, self.space.dense_name, weights)
 
         kinds = [Listed(found, lists.asked[kind], profile(kind)) for kind, found in lists.found.items()]
-        whole = Listed.whole(kinds, self.settings.candidates) if len(kinds) > 1 and lists.alike else None
+        documents = CollectionKind.DOCUMENTS
+        whole = Listed(lists.whole, lists.asked[documents], profile(documents)) if lists.whole else None
         return fused_kinds(fuse, kinds, whole, self.settings.fusion) if kinds else []
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
@@ -328,10 +330,19 @@ class Retriever:
                 lists,
                 self._waiting(permit, lists),
                 {kind: item.of(kind) for kind, _ in parts},
-                item.code_legs is None,
             )
             for item, lists in zip(queries, found, strict=True)
         ]
+
+    def _with_whole(self, permit: Permit, asked: _Asked, lists: RawLists) -> RawLists:
+        """The lists with those of all kinds together, whose weights of terms are others than those of each kind."""
+        if self.settings.fusion not in IN_ENGINE or len(lists.found) < 2 or asked.code_legs is not None:
+            return lists
+        with self.database.read() as session:
+            selection = selection_masked(session, permit)
+        [whole] = self.index.search_batch(permit, [asked.legs], selection)
+        waiting = lists.waiting | self._waiting(permit, {CollectionKind.DOCUMENTS: whole})
+        return lists._replace(whole=whole, waiting=waiting)
 
     def _parts(self, session: Session, permit: Permit) -> list[tuple[CollectionKind, Permit]]:
         """The permit for the collections of each kind."""
@@ -343,11 +354,12 @@ class Retriever:
         self, permit: Permit, found: Mapping[CollectionKind, Mapping[str, Sequence[LegHit]]]
     ) -> frozenset[UUID]:
         """The hits without a dense vector, where others have some: of code, those for which it is still to be made; of all, those
-        in a language that the gate keeps from the model."""
+        in a language that the gate keeps from the model. The engine's fusion has to be told where no other has one, too."""
+        in_engine = self.settings.fusion in IN_ENGINE
         lacking = [
             hit.chunk_id
             for legs in found.values()
-            if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())})
+            if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())}) or (in_engine and DENSE in legs)
             for hit in legs.get(SPARSE, ())
             if hit.chunk_id not in dense
         ]

@@ -110,6 +110,7 @@ def test_the_doctor_says_it(tmp_path: Path) -> None:
     reranking = {"backend": "http", "url": "http://127.0.0.1:9", "model": "bge-reranker-v2-m3"}
     rag = {"data_dir": str(tmp_path / "data"), "generation": {"models": [model]}, "reranking": reranking}
     config.write_text(json.dumps({"rag": rag}))
+    assert CliRunner().invoke(app, ["--config", str(config), "db", "upgrade"]).exit_code == 0
     result = CliRunner().invoke(app, ["--config", str(config), "doctor", "--json"])
     assert result.exit_code == 1
     found = {item["check"]: item for item in json.loads(result.stdout)}

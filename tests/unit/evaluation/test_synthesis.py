@@ -149,7 +149,7 @@ def test_what_was_drafted_before_the_model_failed_is_kept(sqlite: Database) -> N
     filled = shelf(sqlite)
     manuals = filled.collection("규정")
     for number in range(4):
-        filled.add(manuals, f"{number}.md", [f"{number}번 규정: {TEXT}"], language=Language.KOREAN)
+        filled.add(manuals, f"{number}.md", [f"{number}번 규정: {TEXT} {TEXT}"], language=Language.KOREAN)
     chat = ScriptedChat([draft("통신비는 얼마를 주나요?", "PASSAGE"), "down"])
     found = draft_questions(sqlite, filled.permit(), chat, 3)
     assert len(found.rows) == 1 and isinstance(found.stopped, ModelUnavailable)
