@@ -18,7 +18,7 @@ from rich.table import Column, Table
 from api.app import distribution_version
 from api.cli.auditing import Told, noted
 from api.cli.commands import print_json
-from api.cli.connection import CommandFailed, failure_text, reporting_failures
+from api.cli.connection import CommandFailed, reporting_failures
 from api.cli.evaluation_texts import text
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
@@ -28,7 +28,7 @@ from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.audit import AuditKind
 from rag.domain.principal import Permit
-from rag.evaluation import comparing, sheet, tuning
+from rag.evaluation import comparing, tuning
 from rag.evaluation import run as runs
 from rag.evaluation.intervals import Interval
 from rag.evaluation.judging import Judge, JudgedQuestion
@@ -37,18 +37,11 @@ from rag.evaluation.questions import refuse
 from rag.evaluation.reading import read_questions
 from rag.evaluation.report import html_report
 from rag.evaluation.running import run_questions
-from rag.evaluation.synthesis import draft_questions
-from rag.generation.chat import ChatModel
-from rag.generation.engine_chat import EngineChat
-from rag.generation.registry import Generation
-from rag.settings import ChatSettings
 from rag.store import fusion_weight
 from rag.store.base import utc_now
 from rag.store.fusion_weight import FusionWeight
 
 REPORT = "report.html"
-_DRAFT_S = 30.0
-"""A chat model's time for one draft, where the settings do not give it longer: nobody waits for it as for an answer."""
 _SHOWN = 10
 
 
@@ -365,46 +358,3 @@ def show_weights(options: Options, *, reset: bool) -> None:
         Console().print(table)
     else:
         typer.echo(text("no_weights"))
-
-
-def synthesize(options: Options, out: Path, collections: list[str] | None, count: int, seed: int) -> None:
-    """`seogo eval synthesize`."""
-    with reporting_failures():
-        if out.suffix.lower() not in (".xlsx", ".csv"):
-            raise CommandFailed(f"{text('sheet_name')}: {out.name}")
-        settings = options.settings().rag
-        if settings.chat.url is None and not settings.generation.models:
-            raise CommandFailed(text("no_chat"))
-        with opened_bench(options, "synthesize", collections) as bench, shown_progress(text("drafting")) as progress:
-            chat, seen = _chat_model(settings.chat, bench.rag.generation), bench.told.documents
-            drafts = draft_questions(
-                bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress, shown=seen
-            )
-            bench.told.detail["questions"] = len(drafts.rows)
-        if drafts.rows:
-            sheet.write(out, drafts.rows, ui_language())
-    typer.echo(f"{text('drafted')}: {len(drafts.rows)}" + (f" → {out}" if drafts.rows else ""))
-    if drafts.thrown:
-        reasons = ", ".join(f"{name} {number}" for name, number in drafts.thrown.most_common())
-        typer.echo(f"{text('thrown')}: {drafts.thrown.total()} ({reasons})")
-    if drafts.stopped is not None:
-        typer.secho(f"{text('drafting_stopped')}: {failure_text(drafts.stopped)}", fg="yellow", err=True)
-    if not drafts.rows:
-        typer.secho(text("nothing_drafted"), fg="red", err=True)
-        raise typer.Exit(1)
-    typer.echo(text("review_hint"))
-
-
-def _chat_model(settings: ChatSettings, generation: Generation | None = None) -> ChatModel:
-    """The model that is named for work around questions, with more time; else the generator of quick answers."""
-    if settings.url is None:
-        if generation is None:
-            raise CommandFailed(text("no_chat"))
-        return EngineChat(generation.router)
-    from rag.generation.openai_chat import open_chat
-
-    longest = max(settings.timeout_s, _DRAFT_S)
-    chat: ChatModel | None = open_chat(settings.model_copy(update={"timeout_s": longest}))
-    if chat is None:
-        raise CommandFailed(text("no_chat"))
-    return chat

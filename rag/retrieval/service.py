@@ -324,13 +324,9 @@ class Retriever:
             asked = [item.of(kind) for item in queries]
             for place, legs in zip(found, self.index.search_batch(part, asked, selection), strict=True):
                 place[kind] = legs
+        kinds = [kind for kind, _ in parts]
         return [
-            RawLists(
-                language,
-                lists,
-                self._waiting(permit, lists),
-                {kind: item.of(kind) for kind, _ in parts},
-            )
+            RawLists(language, lists, self._waiting(permit, lists), {kind: item.of(kind) for kind in kinds})
             for item, lists in zip(queries, found, strict=True)
         ]
 
