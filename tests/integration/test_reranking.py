@@ -193,12 +193,14 @@ def test_the_trace_says_why_a_server_was_refused_and_what_to_set(caller: Caller,
         given = {"backend": "http", "url": server.url, "model": "bge"}
         second_look(open_reranker(RerankingSettings.model_validate(given)))
         body = {"question": QUESTION}
-        korean = caller.post("/api/v1/search", json=body).json()["trace"]["rerank"]
-        english = caller.request("POST", "/api/v1/search", json=body, headers={"Accept-Language": "en"})
+        korean, english = (
+            caller.post("/api/v1/search", json=body, headers={"Accept-Language": language}).json()["trace"]["rerank"]
+            for language in ("ko", "en")
+        )
         second_look(open_reranker(RerankingSettings.model_validate(given | {"scores": "logits"})))
         mended = asked(caller)
     assert korean["state"] == "unavailable" and "reranking.scores를 logits로" in korean["error"]
-    assert "set reranking.scores to logits" in english.json()["trace"]["rerank"]["error"]
+    assert "set reranking.scores to logits" in english["error"]
     assert (mended["trace"]["rerank"]["state"], mended["trace"]["rerank"]["error"]) == ("done", None)
     assert {item["rerank"] for item in mended["passages"]} == {pytest.approx(0.98522597)}
 
