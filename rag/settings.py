@@ -96,7 +96,11 @@ class EmbeddingSettings(Section):
         le=8192,
         description="keep this many dimensions of a Matryoshka model; for openai_http: the width to expect",
     )
-    query_instruction: str = Field("", max_length=2000, description="task put before questions; passages get none")
+    query_instruction: str = Field(
+        "",
+        max_length=2000,
+        description="task put before questions, passages get none; without it Qwen3-Embedding gets its card's own",
+    )
     term_weights: bool = Field(True, description="use the term weights of a model that gives them (bge-m3)")
     token_vectors: bool = Field(
         False, description="keep vectors per token for rescoring (bge-m3): some 200 times the space"
@@ -125,7 +129,16 @@ class RerankingSettings(Section):
     model: str = Field("", max_length=500, description="name of the model on that server")
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
     candidates: int = Field(50, ge=1, le=500, description="fused hits that are read again")
-    max_tokens: int = Field(1024, ge=64, le=32_768, description="longest question and passage together")
+    max_tokens: int = Field(
+        1024,
+        ge=64,
+        le=32_768,
+        description="longest question and passage together, longer passages are read in windows; for http no more than the "
+        "server takes, which cuts what is longer",
+    )
+    scores: Literal["probabilities", "logits"] = Field(
+        "probabilities", description="what the server of the backend http gives; logits (llama.cpp) become 0 to 1 here"
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format on a GPU; `auto` lets a self-test of the order decide"
     )

@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from api.cli.connection import failure_text
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_keys import key_lines
-from api.cli.doctor_models import cuda_lines, generator_lines
+from api.cli.doctor_models import cuda_lines, generator_lines, reranker_line
 from api.cli.doctor_spaces import beside_lines, language_lines
 from api.cli.doctor_texts import check_name, text
 from api.cli.options import Options
@@ -145,8 +145,7 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", "ok", rag.space.name)
         for line in (*language_lines(rag.space, rag.spaces.current.settings), *beside_lines(rag.spaces)):
             yield Finding(*line)
-        reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
-        yield Finding("reranker", "ok", reranker.name if reranker is not None else text("no_reranker"))
+        yield Finding(*reranker_line(rag.retriever.second_look.reranker, settings.rag.reranking))
         with rag.database.read() as session:
             wanted = chunk.count_active(session)
         held = rag.index.count()

@@ -1,5 +1,5 @@
-"""What `seogo doctor` looks at around generators: the CUDA of this machine, licences, engines. Lines are check, status,
-detail, advice."""
+"""What `seogo doctor` looks at around generators and rerankers: the CUDA of this machine, licences, engines, a reranker's server.
+Lines are check, status, detail, advice."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from api.cli import model_texts
 from api.cli.cuda import Cuda, installed_cuda
 from api.cli.doctor_texts import text
+from api.cli.texts import ui_language
+from rag.domain.errors import ModelUnavailable, ModelUnusable
+from rag.domain.messages import localized
 from rag.generation.catalogue import Catalogue, load_catalogue
 from rag.generation.catalogue_check import EngineCheck, check_engines
 from rag.generation.catalogue_serving import described
-from rag.settings import GenerationSettings, ServedModel
+from rag.reranking.base import Reranker
+from rag.settings import GenerationSettings, RerankingSettings, ServedModel
 
 Line = tuple[str, str, str, str]
+
+_ASKED = "연차휴가는 며칠인가요?"
+_ANSWERS = "연차휴가는 입사 1년이 지나면 15일을 준다."
+_DOES_NOT = "The server room is cleaned on the first Monday of every month."
+"""A question, a passage that answers it, and one that does not: any reranker that reads Korean tells them apart."""
 
 
 def cuda_lines(found: Sequence[Cuda] | None = None) -> Iterator[Line]:
@@ -41,6 +50,28 @@ def generator_lines(
         status = "error" if found.trouble else "ok" if found.state == "ok" else "warning"
         detail = f"{found.url}: {model_texts.text(found.state)}" + (f" ({found.detail})" if found.detail else "")
         yield f"engine: {found.model}", status, detail, "" if found.state == "ok" else text(f"engine_{found.state}")
+
+
+def reranker_line(reranker: Reranker | None, settings: RerankingSettings) -> Line:
+    """The reranker; one on a server is asked, and says why it can't be used, or that its scores make no sense.
+
+    A folder was looked at when it was opened; the model in it takes seconds to load and is left alone.
+    """
+    if reranker is None:
+        return "reranker", "ok", text("no_reranker"), ""
+    if settings.backend != "http":
+        return "reranker", "ok", reranker.name, ""
+    try:
+        answers, does_not = reranker.score(_ASKED, [_ANSWERS, _DOES_NOT])
+    except ModelUnavailable as error:
+        advice = "reranker_unusable" if isinstance(error, ModelUnusable) else "reranker_away"
+        return "reranker", "error", f"{settings.url}: {localized(error, ui_language())}", text(advice)
+    detail = text("reranker_scores", name=reranker.name, answers=answers, does_not=does_not)
+    return (
+        ("reranker", "ok", detail, "")
+        if answers > does_not
+        else ("reranker", "warning", detail, text("reranker_blind"))
+    )
 
 
 def _licence(served: ServedModel, catalogue: Catalogue, settings: GenerationSettings) -> Line:

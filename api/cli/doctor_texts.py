@@ -56,6 +56,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "revision_needed": ("{where}, 리비전 {found}, 필요한 리비전 {needed}", "{where} at {found}, needed {needed}"),
     "revision_advice": ("`seogo db upgrade`를 실행하세요", "run `seogo db upgrade`"),
     "no_reranker": ("없음: 결합한 순위를 그대로 씁니다", "none: the fused order stands"),
+    "reranker_scores": (
+        "{name}: 시험 질문에 답하는 문단 {answers:.3f}, 답하지 않는 문단 {does_not:.3f}",
+        "{name}: {answers:.3f} to a passage that answers a test question, {does_not:.3f} to one that does not",
+    ),
+    "reranker_blind": (
+        "점수에 뜻이 없습니다. 서버를 그 모델의 옵션으로 시작했는지(Qwen3-Reranker는 `seogo models launch`의 --chat-template), "
+        "한국어를 읽는 모델인지, reranking.scores가 맞는지 확인하세요",
+        "its scores say nothing: see that the server was started with the model's own options (Qwen3-Reranker: --chat-template "
+        "of `seogo models launch`), that the model reads Korean, and reranking.scores",
+    ),
+    "reranker_unusable": (
+        "rag.reranking을 고치세요. 그때까지는 결합한 순위를 그대로 씁니다",
+        "correct it in rag.reranking; until then the fused order stands",
+    ),
+    "reranker_away": (
+        "서버를 켜거나 rag.reranking의 url을 고치세요. 그때까지는 결합한 순위를 그대로 씁니다",
+        "start the server, or correct url in rag.reranking; until then the fused order stands",
+    ),
     "points": ("{backend}: 청크 {wanted}개에 포인트 {held}개", "{backend}: {held} points for {wanted} chunks"),
     "points_advice": (
         "`seogo index verify`를 실행한 다음 `seogo index rebuild`를 실행하세요",

@@ -136,6 +136,6 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="Another number samples other passages.")] = 20261128,
 ) -> None:
     """Draft questions from your documents with the local chat model, for a person to review."""
-    from api.cli.evaluation import synthesize as draft
+    from api.cli.evaluation_drafting import synthesize as draft
 
     draft(context.obj, out, collections, count, seed)

@@ -28,7 +28,7 @@ from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.audit import AuditKind
 from rag.domain.principal import Permit
-from rag.evaluation import comparing, sheet, tuning
+from rag.evaluation import comparing, tuning
 from rag.evaluation import run as runs
 from rag.evaluation.intervals import Interval
 from rag.evaluation.judging import Judge, JudgedQuestion
@@ -37,16 +37,11 @@ from rag.evaluation.questions import refuse
 from rag.evaluation.reading import read_questions
 from rag.evaluation.report import html_report
 from rag.evaluation.running import run_questions
-from rag.evaluation.synthesis import draft_questions
-from rag.generation.chat import ChatModel
-from rag.settings import ChatSettings
 from rag.store import fusion_weight
 from rag.store.base import utc_now
 from rag.store.fusion_weight import FusionWeight
 
 REPORT = "report.html"
-_DRAFT_S = 30.0
-"""A chat model's time for one draft, where the settings do not give it longer: nobody waits for it as for an answer."""
 _SHOWN = 10
 
 
@@ -269,14 +264,20 @@ def tune(
         with shown_progress(text("asking")) as progress:
             listed = tuning.fetch(bench.rag.retriever, ready.judged, progress)
         tuned, mixed = tuning.tune(bench.rag.retriever, listed), tuning.of_both_kinds(listed)
-        rows = rows_to_store(tuned, bench.rag.retriever.space.name, ready.name)
+        fusion = bench.rag.settings.retrieval.fusion
+        rows = rows_to_store(tuned, bench.rag.retriever.space.name, ready.name, fusion)
         if apply and rows:
             with bench.rag.database.write() as session:
                 fusion_weight.put(session, rows)
             bench.told.detail["weights_stored"] = len(rows)
     if as_json:
         print_json(
-            {"stored": apply and bool(rows), "of_both_kinds": mixed, "groups": [_tuned_json(item) for item in tuned]}
+            {
+                "stored": apply and bool(rows),
+                "fusion": fusion,
+                "of_both_kinds": mixed,
+                "groups": [_tuned_json(item) for item in tuned],
+            }
         )
         return
     Console().print(_tuned_table(tuned))
@@ -285,8 +286,9 @@ def tune(
     typer.echo(text("nothing_stored" if not rows else "stored" if apply else "apply_hint"))
 
 
-def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[FusionWeight]:
-    """What `--apply` stores: the weights worth it, with the questions they were learned on."""
+def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str, fusion: str = "scores") -> list[FusionWeight]:
+    """What `--apply` stores: the weights worth it, with what they were learned on: the questions, and the engine's fusion."""
+    how = "" if fusion == "scores" else f", {fusion}"
     counts = {(item.language, item.kind): item.questions for item in tuned}
     return [
         FusionWeight(
@@ -295,7 +297,7 @@ def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[
             language=language,
             lexical=weights.lexical,
             learned=weights.learned,
-            learned_on=f"{name[:400]} ({counts[language, kind]})",
+            learned_on=f"{name[:400]} ({counts[language, kind]}{how})",
             measured_at=utc_now(),
         )
         for (language, kind), weights in tuning.learned(tuned).items()
@@ -356,35 +358,3 @@ def show_weights(options: Options, *, reset: bool) -> None:
         Console().print(table)
     else:
         typer.echo(text("no_weights"))
-
-
-def synthesize(options: Options, out: Path, collections: list[str] | None, count: int, seed: int) -> None:
-    """`seogo eval synthesize`."""
-    with reporting_failures():
-        if out.suffix.lower() not in (".xlsx", ".csv"):
-            raise CommandFailed(f"{text('sheet_name')}: {out.name}")
-        chat = _chat_model(options.settings().rag.chat)
-        with opened_bench(options, "synthesize", collections) as bench, shown_progress(text("drafting")) as progress:
-            seen = bench.told.documents
-            drafts = draft_questions(
-                bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress, shown=seen
-            )
-            bench.told.detail["questions"] = len(drafts.rows)
-        sheet.write(out, drafts.rows, ui_language())
-    typer.echo(f"{text('drafted')}: {len(drafts.rows)} → {out}")
-    if drafts.thrown:
-        reasons = ", ".join(f"{name} {number}" for name, number in drafts.thrown.most_common())
-        typer.echo(f"{text('thrown')}: {drafts.thrown.total()} ({reasons})")
-    typer.echo(text("review_hint"))
-
-
-def _chat_model(settings: ChatSettings) -> ChatModel:
-    if settings.url is None:
-        raise CommandFailed(text("no_chat"))
-    from rag.generation.openai_chat import open_chat
-
-    longest = max(settings.timeout_s, _DRAFT_S)
-    chat: ChatModel | None = open_chat(settings.model_copy(update={"timeout_s": longest}))
-    if chat is None:
-        raise CommandFailed(text("no_chat"))
-    return chat

@@ -46,6 +46,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "taken": ("더 나음", "better"),
     "too_few": ("문항이 모자람", "too few questions"),
     "one_leg": ("검색 방식이 하나뿐임", "one leg only"),
+    "unweighted": ("dbsf 결합에는 가중치가 없음", "the fusion dbsf knows no weights"),
+    "rescored": ("토큰 벡터로 다시 정렬해 가중치가 정하는 것이 없음", "vectors of tokens order the hits, not weights"),
     "the_same": ("지금이 최선", "already the best"),
     "not_better": ("더 낫다고 할 수 없음", "not shown to be better"),
     "mixed": (
@@ -65,11 +67,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "measured_at": ("측정 시각", "Measured at"),
     "in_use": ("사용 중", "in use"),
     "no_chat": (
-        "질문 초안을 쓰려면 대화 모델이 필요합니다. 설정의 rag.chat.url에 내부망 주소를 적어 주세요.",
-        "Drafting questions needs a chat model: set rag.chat.url to an address inside the network.",
+        "질문 초안을 쓰려면 모델이 필요합니다. 설정의 rag.generation.models나 rag.chat.url에 내부망 주소를 적어 주세요.",
+        "Drafting questions needs a model: set rag.generation.models, or rag.chat.url, to an address inside the network.",
     ),
     "drafting": ("초안을 쓰는 중", "Drafting"),
     "drafted": ("초안", "Drafts"),
+    "drafting_stopped": ("모델이 멈춰 여기까지만 썼습니다", "The model failed, so the drafts end here"),
+    "nothing_drafted": (
+        "쓸 수 있는 초안이 없어 파일을 만들지 않았습니다.",
+        "No draft could be used, and no file was written.",
+    ),
     "thrown": ("버린 초안", "Thrown away"),
     "review_hint": (
         "사람이 검토한 줄의 검토 열에 예를 적은 뒤 `seogo eval run`에 주세요.",

@@ -22,7 +22,10 @@ def migrate(
         Path | None, typer.Option(help="YAML file with an `embedding` section, instead of --to.")
     ] = None,
     questions: Annotated[
-        Path | None, typer.Option(help="Evaluation questions: CSV, XLSX or JSON lines with question and document.")
+        Path | None,
+        typer.Option(
+            help="Evaluation questions: BEIR-style folder, or CSV, XLSX or JSON lines with question and document."
+        ),
     ] = None,
     max_drop: Annotated[float, typer.Option(min=0, max=1, help="How much lower nDCG@10 may be.")] = 0.01,
     force: Annotated[bool, typer.Option("--force", help="Switch in any case; the record says so.")] = False,

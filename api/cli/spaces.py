@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import typer
@@ -24,6 +24,9 @@ from api.cli.terminal import shown
 from api.cli.texts import text, ui_language
 from rag.settings import EmbeddingSettings
 
+if TYPE_CHECKING:
+    from rag.evaluation.questions import Expected
+
 _ADDRESS = "/api/v1/admin/spaces"
 _LOOK_S = 0.5
 _KEPT = ("max_tokens",)
@@ -38,7 +41,7 @@ class MigrateOptions:
         to: a value of `embedding.dense`.
         folder: of the model.
         settings: a YAML file with a section `embedding`, alone or below `rag`.
-        questions: evaluation questions: CSV, XLSX or JSON lines.
+        questions: evaluation questions: a BEIR-style folder, CSV, XLSX or JSON lines.
         switch: whether to switch, or only build and compare.
         languages: that reach the model, parted by commas; none leaves it to the settings.
         max_tokens: longest passage, in the model's tokens; none means that of the settings, or of the space that answers now.
@@ -166,37 +169,26 @@ def _section(path: Path) -> dict[str, Any]:
 
 
 def read_questions(path: Path) -> list[dict[str, Any]]:
-    """Questions with the documents expected: JSON lines, or a sheet as `seogo eval` reads it, with Korean or English columns and
-    without what nobody has reviewed. A sheet without documents tells how much results change.
+    """Questions with the documents expected, as the service takes them: of a folder or a sheet as `seogo eval` reads them, with
+    Korean or English columns and without what nobody has reviewed, or of JSON lines. Without documents they tell how much results
+    change.
 
     Raises:
-        CommandFailed: the file can't be read, or holds no question.
+        QuestionsInvalid: they can't be read, or there is none.
     """
-    if path.suffix.lower() == ".jsonl":
-        return _json_lines(path)
-    from rag.evaluation import sheet
+    from rag.evaluation.reading import read_asked
 
-    found, problems = sheet.asked(path)
-    if problems:
-        raise CommandFailed(f"{path}: {'; '.join(problem.text(ui_language()) for problem in problems)}")
-    return [{"question": question, "documents": documents} for question, documents in found]
+    return [
+        {"question": item.question, "documents": [_expected(one) for one in item.documents]}
+        for item in read_asked(path, ui_language())
+    ]
 
 
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise CommandFailed(f"{path}: {error}") from error
-    found = []
-    for row in rows:
-        question = str(row.get("question") or "").strip() if isinstance(row, dict) else ""
-        if question:
-            named = row.get("document", row.get("documents")) or ""
-            names = [str(name) for name in named] if isinstance(named, list) else str(named).split(";")
-            found.append({"question": question, "documents": [name.strip() for name in names if name.strip()]})
-    if not found:
-        raise CommandFailed(f"{path}: {text('space_no_questions')}")
-    return found
+def _expected(document: Expected) -> str | dict[str, Any]:
+    """As the service takes it: a name, where that is all."""
+    if len(document.names) == 1 and document.grade == 1:
+        return document.names[0]
+    return {"names": list(document.names), "grade": document.grade}
 
 
 def _built(client: httpx.Client, space: dict[str, Any]) -> dict[str, Any]:

@@ -105,7 +105,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "space_dropped": ("임베딩 공간을 지웠습니다", "The embedding space is dropped"),
     "space_which": ("--to 또는 --settings 중 하나를 지정하세요.", "Give either --to or --settings."),
-    "space_no_questions": ("question 열에 질문이 없습니다.", "there is no question in a column `question`."),
     "space_drop": ("하락", "drop"),
     "space_unknown": (
         "기대 문서가 등록되어 있지 않아 품질을 재지 못한 질문이 {count}개 있습니다: {names}",

@@ -114,7 +114,7 @@ def _whole(outcome: AnswerOutcome, answer_id: UUID, caller: Caller, base: str) -
         sentences=sentences,
         abstention=abstention,
         passages=[PassageOut.of(item, caller.language, base) for item in outcome.search.passages],
-        trace=TraceOut.of(outcome.search.trace),
+        trace=TraceOut.of(outcome.search.trace, caller.language),
         notes=[NoteOut.of(item) for item in outcome.notes],
     )
 

@@ -13,7 +13,7 @@ from ingest.pipeline import migration
 from rag.access.policy import Action
 from rag.domain.errors import SpaceNotFound
 from rag.evaluation.judging import Judge
-from rag.evaluation.space_comparison import EvaluationQuestion, compare
+from rag.evaluation.space_comparison import compare
 from rag.retrieval import space_changes, space_conflicts
 from rag.retrieval.spaces import LiveSpace
 from rag.store import embedding_space
@@ -63,7 +63,7 @@ def compare_space(space_id: str, body: ComparisonIn, caller: _Operator) -> Space
     caller.require_whole_tenant()
     rag = caller.services.rag
     permit = caller.permit(body.collections)
-    questions = [EvaluationQuestion(item.question, tuple(item.documents)) for item in body.questions]
+    questions = [item.labelled() for item in body.questions]
     judge = Judge(rag.database, rag.policy, permit)
     found = compare(rag.retriever, judge, permit, rag.spaces.current, _built(caller, space_id), questions)
     with rag.database.write() as session:

@@ -15,7 +15,7 @@ from api.schemas.filters import AsOf, FilterIn
 from rag.domain.anchor import Anchor, LineAnchor
 from rag.domain.code import MirrorText
 from rag.domain.language import Language
-from rag.domain.messages import UiLanguage
+from rag.domain.messages import UiLanguage, message_for
 from rag.domain.passage import (
     DropReason,
     Passage,
@@ -172,11 +172,21 @@ class RerankOut(BaseModel):
     state: RerankState = Field(description="anything but done: the fused order stands")
     candidates: int
     milliseconds: float
+    error: str | None = Field(
+        description="with the state unavailable: why, and what its operator has to set, in the language of the request"
+    )
 
     @classmethod
-    def of(cls, trace: RerankTrace) -> RerankOut:
+    def of(cls, trace: RerankTrace, language: UiLanguage) -> RerankOut:
         """The reranker's part as JSON."""
-        return cls(model=trace.model, state=trace.state, candidates=trace.candidates, milliseconds=trace.milliseconds)
+        why = message_for(trace.error_code, trace.error_params, language) if trace.error_code else None
+        return cls(
+            model=trace.model,
+            state=trace.state,
+            candidates=trace.candidates,
+            milliseconds=trace.milliseconds,
+            error=why,
+        )
 
 
 class TraceOut(BaseModel):
@@ -194,7 +204,7 @@ class TraceOut(BaseModel):
     rerank: RerankOut
 
     @classmethod
-    def of(cls, trace: SearchTrace) -> TraceOut:
+    def of(cls, trace: SearchTrace, language: UiLanguage) -> TraceOut:
         """The trace as JSON."""
         return cls(
             language=trace.language,
@@ -204,7 +214,7 @@ class TraceOut(BaseModel):
             timings_ms=trace.timings_ms,
             fusion=trace.fusion,
             notes=[NoteOut.of(note) for note in trace.notes],
-            rerank=RerankOut.of(trace.rerank),
+            rerank=RerankOut.of(trace.rerank, language),
         )
 
 
@@ -245,7 +255,7 @@ class SearchOut(BaseModel):
         return cls(
             question=result.question,
             passages=[PassageOut.of(item, language, base_url) for item in result.passages],
-            trace=TraceOut.of(result.trace),
+            trace=TraceOut.of(result.trace, language),
             explain=explain,
         )
 
@@ -276,7 +286,7 @@ class ChunkOut(CodePlace):
 def found_out(search: SearchResult, language: UiLanguage, base_url: str) -> dict[str, Any]:
     """What a search found, as JSON: all that there is to be shown where no answer is written from it."""
     passages = [PassageOut.of(item, language, base_url).model_dump(mode="json") for item in search.passages]
-    return {"passages": passages, "trace": TraceOut.of(search.trace).model_dump(mode="json")}
+    return {"passages": passages, "trace": TraceOut.of(search.trace, language).model_dump(mode="json")}
 
 
 def passage_url(base_url: str, chunk_id: UUID, source: Source, anchor: Anchor | None = None) -> str:

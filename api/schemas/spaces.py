@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 
 from api.schemas.common import Body, CollectionNames
 from rag.domain.messages import UiLanguage, space_failure_for
+from rag.evaluation.questions import Expected
+from rag.evaluation.space_comparison import EvaluationQuestion
 from rag.settings import EmbeddingSettings
 from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
 
@@ -84,15 +86,32 @@ class SpaceIn(Body):
     embedding: EmbeddingSettings
 
 
+DocumentName = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class ExpectedIn(Body):
+    """A document that answers a question, and how well."""
+
+    names: list[DocumentName] = Field(
+        min_length=1, max_length=10, description="what it may be called; the first one that is on record counts"
+    )
+    grade: int = Field(1, ge=1, le=100, description="relevance: higher is better")
+
+
 class QuestionIn(Body):
     """A question for the comparison."""
 
     question: str = Field(min_length=1, max_length=4000)
-    documents: list[Annotated[str, Field(min_length=1, max_length=2000)]] = Field(
+    documents: list[DocumentName | ExpectedIn] = Field(
         default_factory=list,
-        max_length=100,
+        max_length=1000,
         description="documents that answer it, where somebody has said so: key, id, file name or title",
     )
+
+    def labelled(self) -> EvaluationQuestion:
+        """The question as it is compared."""
+        named = (ExpectedIn(names=[item]) if isinstance(item, str) else item for item in self.documents)
+        return EvaluationQuestion(self.question, tuple(Expected(tuple(one.names), grade=one.grade) for one in named))
 
 
 class ComparisonIn(Body):

@@ -189,6 +189,7 @@ class RerankTrace:
         model: name of the model and its settings; empty without one.
         candidates: passages that it was given.
         fingerprint: of the model's files, where they are on this machine.
+        error_code, error_params: why the model was unavailable, as `message_for` takes them; empty where nobody said.
     """
 
     model: str = ""
@@ -196,6 +197,8 @@ class RerankTrace:
     candidates: int = 0
     milliseconds: float = 0.0
     fingerprint: str = ""
+    error_code: str = ""
+    error_params: dict[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

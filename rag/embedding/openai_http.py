@@ -20,6 +20,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
+from rag.embedding.instructions import query_prompt
 from rag.embedding.languages import languages_of
 from rag.embedding.model_answers import (
     dense_rows,
@@ -46,9 +47,7 @@ PATIENCE = {
 }
 LARGEST_ANSWER = 64 * 2**20
 """32 vectors of 8,192 numbers are some 6 MB as text."""
-INSTRUCTION_TEMPLATE = "Instruct: {task}\nQuery:"
-"""Of Qwen3-Embedding's model card."""
-_NOT_THERE = frozenset({400, 404, 405, 415, 422, 424})
+_NOT_THERE = frozenset({400, 404, 405, 415, 422, 424, 501})
 """How servers refuse a path or a field that they don't know; 424 is TEI's for a model that can't do it."""
 
 _ASK_AGAIN_S = 60.0
@@ -259,13 +258,6 @@ def _stop(queues: Sequence[ThreadPoolExecutor], servers: Sequence[ModelServer]) 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     """`texts` in order, in lists of at most `TEXTS_PER_REQUEST` and `CHARACTERS_PER_REQUEST`; a longer one stands alone."""
     return grouped(texts, TEXTS_PER_REQUEST, CHARACTERS_PER_REQUEST)
-
-
-def query_prompt(model: str, instruction: str) -> str:
-    """What stands before queries: Qwen3-Embedding wants a task in its template, others the instruction as it is."""
-    if not instruction:
-        return ""
-    return INSTRUCTION_TEMPLATE.format(task=instruction) if "qwen3" in model.lower() else instruction
 
 
 def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:

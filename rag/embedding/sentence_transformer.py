@@ -19,6 +19,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
+from rag.embedding.instructions import INSTRUCTION_TEMPLATE
 from rag.embedding.local import LocalEmbedder, ModelDescription
 from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
@@ -29,9 +30,6 @@ from rag.inference.batches import Arrays, Padding, TokenIds
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
-
-INSTRUCTION_TEMPLATE = "Instruct: {task}\nQuery:"
-"""How Qwen3-Embedding, like e5-instruct before it, wants to be told its task: before queries only (its model card)."""
 
 
 def default_minilm_folder() -> Path:

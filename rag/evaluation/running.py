@@ -48,7 +48,7 @@ def _asked(retriever: Retriever, judged: JudgedQuestion, language: UiLanguage, s
     text, permit = judged.question.text, judged.permit
     lists = retriever.raw_lists(permit, text)
     ordered = {leg: [hit.chunk_id for hit in hits[:DEPTH]] for leg, hits in legs_of(lists).items()}
-    if retriever.settings.fusion == "scores":  # otherwise the engine fuses, and what it ranks is seen in `search` only
+    if retriever.settings.fusion == "scores" or retriever.space.multi is None:  # late interaction is the engine's alone
         ordered[FUSED] = [hit.chunk_id for hit in retriever.fused(lists)[:DEPTH]]
     read = read_chunks(
         retriever.database, permit, list(dict.fromkeys(key for keys in ordered.values() for key in keys))

@@ -27,10 +27,10 @@ _SEED = 20
 
 @dataclass(frozen=True, slots=True)
 class EvaluationQuestion:
-    """A question, and the names of the documents that answer it, where somebody has said so."""
+    """A question, and the documents that answer it, where somebody has said so."""
 
     question: str
-    documents: tuple[str, ...] = ()
+    documents: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def compare(
 
 
 def _labelled(place: int, item: EvaluationQuestion) -> Question:
-    return Question(str(place), item.question, tuple(Expected((name,)) for name in item.documents), place)
+    return Question(str(place), item.question, item.documents, place)
 
 
 def _answers(

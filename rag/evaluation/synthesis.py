@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from rag.domain.errors import InvalidRequest
+from rag.domain.errors import InvalidRequest, ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.passage import LocatedChunk
 from rag.domain.principal import Permit
@@ -73,10 +73,12 @@ class Drafts:
     Attributes:
         rows: cells by column of the sheet (`rag.evaluation.sheet`).
         thrown: `not_json`, `no_question`, `pointing`, `copied`, `quote_not_found`, `duplicate`.
+        stopped: why the model gave no more; None where it did.
     """
 
     rows: list[dict[str, str]] = field(default_factory=list)
     thrown: Counter[str] = field(default_factory=Counter)
+    stopped: ModelUnavailable | None = None
 
 
 def draft_questions(
@@ -91,9 +93,11 @@ def draft_questions(
 ) -> Drafts:
     """Up to `count` questions on passages of the permit, spread over its documents; `shown` gets those that the model is shown.
 
+    A model that fails ends the drafts, not what was drafted before (`Drafts.stopped`): a hundred take an hour.
+
     Raises:
         InvalidRequest: the permit covers no passage to ask about.
-        ModelUnavailable: the chat model failed.
+        ModelUnavailable: the chat model failed before there was a draft.
     """
     drafts = Drafts()
     asked = 0
@@ -101,7 +105,14 @@ def draft_questions(
         asked += 1
         if shown is not None:
             shown.add(located.source.document_id)
-        answer = chat.complete(_messages(located), max_tokens=_MAX_TOKENS, temperature=0.3)
+        try:
+            answer = chat.complete(
+                _messages(located), max_tokens=_MAX_TOKENS, temperature=0.3, tenant=str(permit.tenant_id)
+            )
+        except ModelUnavailable as error:
+            if not drafts.rows:
+                raise
+            return Drafts(drafts.rows, drafts.thrown, error)
         row, reason = checked_draft(answer, located, [item["question"] for item in drafts.rows])
         if row is None:
             drafts.thrown[reason] += 1

@@ -2,7 +2,8 @@
 
 For each kind of collection and language of the question, a grid of weights is tried on one half of the questions, and what
 the best of them is worth is measured on the other half. The halves are told apart by a hash of the question, so they stay
-the same when a sheet grows. The lists of the legs are fetched once; only the fusion is repeated.
+the same when a sheet grows. The lists of the legs are fetched once; only the fusion is repeated: that of the settings, whose
+weights mean the same (`FusionProfile`) and are worth something else in each.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rag.evaluation.intervals import Interval, bootstrap
 from rag.evaluation.judging import JudgedQuestion
 from rag.evaluation.measures import MAIN, per_question
 from rag.evaluation.running import DEPTH, Progress, legs_of, read_lists
-from rag.index.base import DENSE, LEARNED
+from rag.index.base import DBSF, DENSE, LEARNED, RRF
 from rag.retrieval.fusion import LearnedWeights, Weights, profile_for
 from rag.retrieval.service import RawLists, Retriever
 
@@ -63,7 +64,8 @@ class Tuned:
     """What was learned for one group.
 
     Attributes:
-        reason: why nothing was: `too_few` questions, `one_leg` only, or the chosen weights are `the_same`, `not_better`.
+        reason: why nothing was: `too_few` questions, `one_leg` only, an `unweighted` fusion (DBSF), hits that are `rescored` by
+            vectors of tokens, or the chosen weights are `the_same`, `not_better`.
         before, after: held-out nDCG@10 with the weights in force, and with the chosen ones.
         gain: paired difference on the held-out half.
         chosen_gain: the same on the half that they were chosen on, which flatters them.
@@ -126,6 +128,8 @@ def _tuned(retriever: Retriever, language: Language, kind: CollectionKind, items
     measuring = [item for item in items if not first_half(item.judged.question.text)]
     if not any(item.to_choose for item in items):
         return Tuned(language, kind, len(items), "one_leg")
+    if reason := _unweighted(retriever):
+        return Tuned(language, kind, len(items), reason)
     if len(items) < MIN_QUESTIONS or min(len(choosing), len(measuring)) < MIN_QUESTIONS // 4:
         return Tuned(language, kind, len(items), "too_few")
     profile = profile_for(language, kind, retriever.space.dense_name, retriever.weights)
@@ -148,6 +152,14 @@ def _tuned(retriever: Retriever, language: Language, kind: CollectionKind, items
     return Tuned(
         language, kind, len(items), reason, now, chosen, float(before.mean()), float(after.mean()), gain, chosen_gain
     )
+
+
+def _unweighted(retriever: Retriever) -> str:
+    """Why weights decide nothing in the fusion of the settings; empty where they do."""
+    fusion = retriever.settings.fusion
+    if fusion == DBSF:
+        return "unweighted"
+    return "rescored" if fusion == RRF and retriever.space.multi is not None else ""
 
 
 def _grid(now: LearnedWeights, with_learned: bool) -> list[LearnedWeights]:

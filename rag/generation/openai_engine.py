@@ -396,7 +396,10 @@ def open_engine(
     """
     tokens = served.context_tokens or context_tokens
     if tokens is None:
-        raise ConfigurationError(detail=f"context_tokens of the model {served.name} is missing")
+        raise ConfigurationError(
+            detail=f"context_tokens of the model {served.name} is missing",
+            detail_ko=f"모델 {served.name}의 context_tokens가 없습니다",
+        )
     dialect = DIALECTS[served.engine]
     if served.adapters and dialect.adapter is None:
         raise ConfigurationError(detail=f"adapters of {served.name}: {served.engine} does not choose them by name")

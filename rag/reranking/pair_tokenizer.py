@@ -82,8 +82,17 @@ class ChatPrompt:
         found = self._tokenizer.encode(query, add_special_tokens=False)
         if len(found.ids) > limit:
             query = query[: found.offsets[limit - 1][1]]
+        return self._before + self._ids(self._asked(self._instruction, query))
+
+    @staticmethod
+    def _asked(instruction: str, query: str) -> str:
         # The space after the last colon belongs to the passage's first token, as it does where all is tokenised at once.
-        return self._before + self._ids(f"<Instruct>: {self._instruction}\n<Query>: {query}\n<Document>:")
+        return f"<Instruct>: {instruction}\n<Query>: {query}\n<Document>:"
+
+    @classmethod
+    def around(cls, instruction: str) -> str:
+        """All that is put around a question and a passage, for whoever has to leave room for it without the tokenizer."""
+        return cls._BEFORE + cls._asked(instruction or cls.DEFAULT_INSTRUCTION, "") + cls._AFTER
 
     def passages(self, texts: Sequence[str]) -> list[list[int]]:
         """See `PairPrompt`."""

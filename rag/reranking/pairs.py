@@ -1,7 +1,7 @@
 """A reranker that reads question and passage in one row of tokens, whatever model runs it.
 
-The question is tokenised once and every passage once. A passage that does not fit beside the question is read in windows, and
-its best window counts: a rule that answers in its last sentence is as good as one that answers in its first.
+The question is tokenised once and every passage once. A passage that does not fit beside the question is read in windows
+(`windows.py`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ModelUnavailable
 from rag.reranking.shared_batches import Forward, Row, SharedBatches, TooLate
-
-OVERLAP = 0.2
-"""Share of a window that the next one repeats: of 1,024 tokens some 200, so that a sentence on the edge is whole in one."""
-QUESTION_SHARE = 0.75
-"""Of the room that a row leaves beside what every row has, what a question may take; as FlagEmbedding's `query_max_length`."""
-FEWEST_TOKENS = 32
-"""Room for question and passage below which a model's prompt does not fit the setting."""
+from rag.reranking.windows import best_of, question_limit, windows
 
 
 class PairPrompt(Protocol):
@@ -62,13 +56,7 @@ class PairReranker:
         Raises:
             ConfigurationError: the model's own prompt leaves no room in `max_tokens`.
         """
-        room = max_tokens - len(prompt.head("", 0)) - len(prompt.tail)
-        if room < FEWEST_TOKENS:
-            raise ConfigurationError(
-                detail=f"reranking.max_tokens: {max_tokens} leaves {room} beside the model's prompt",
-                detail_ko=f"reranking.max_tokens: {max_tokens}에서 모델의 프롬프트를 빼면 {room}만 남습니다",
-            )
-        self._question_limit = int(room * QUESTION_SHARE)
+        self._question_limit = question_limit(max_tokens, len(prompt.head("", 0)) + len(prompt.tail))
         self.name = name
         self.max_tokens = max_tokens
         self._prompt = prompt
@@ -83,10 +71,7 @@ class PairReranker:
             raise ModelUnavailable(name=self.name) from error
         if scores.shape != (len(rows),) or not bool(np.all((scores >= 0.0) & (scores <= 1.0))):  # false for NaN too
             raise ModelUnavailable(name=self.name)
-        best = [0.0] * len(passages)
-        for owner, score in zip(owners, scores.tolist(), strict=True):
-            best[owner] = max(best[owner], score)
-        return best
+        return best_of(scores.tolist(), owners, len(passages))
 
     def close(self) -> None:
         """End the model's thread."""
@@ -105,13 +90,3 @@ class PairReranker:
                 rows.append(Row(head + rest, self._prompt.types(len(head), len(rest))))
                 owners.append(owner)
         return rows, owners
-
-
-def windows(length: int, room: int) -> list[slice]:
-    """Slices of at most `room` that cover `length` items, evenly spread, each overlapping the next by `OVERLAP` or more."""
-    if length <= room:
-        return [slice(0, length)]
-    step = max(1, int(room * (1.0 - OVERLAP)))
-    count = 1 + -(-(length - room) // step)
-    starts = [round(i * (length - room) / (count - 1)) for i in range(count)]
-    return [slice(start, start + room) for start in starts]

@@ -23,14 +23,14 @@ import logging
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from rag.domain.filters import Selection
 from rag.domain.passage import LegScore
 from rag.domain.principal import Permit
 from rag.index.base import DBSF, DENSE, LEARNED, RRF, SPARSE, HybridQuery, LegHit, LegQuery, VectorIndex
-from rag.index.hybrid import RRF_K, best_first
+from rag.index.hybrid import RRF_K, best_first, fused_hits
 from rag.retrieval.fusion import PROSE, FusedHit, FusionProfile
 from rag.settings import RetrievalSettings
 
@@ -93,11 +93,27 @@ class Asked:
     profile: FusionProfile | None = None
 
 
-Fuse = Callable[[Asked, str], Sequence[FusedHit]]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the legs of some collections found, to be fused again and again (`fused_lists`).
+
+    Attributes:
+        found: hits of each leg, best first.
+        asked: what they were asked.
+        profile: see `Asked`.
+    """
+
+    found: Mapping[str, Sequence[LegHit]]
+    asked: Mapping[str, LegQuery]
+    profile: FusionProfile | None = None
+
+
+Part = TypeVar("Part", Asked, Listed)
+Fuse = Callable[[Part, str], Sequence[FusedHit]]
 """Hits as the engine fuses them by a method (`IN_ENGINE`), best first."""
 
 
-def fused_kinds(fuse: Fuse, kinds: Sequence[Asked], whole: Asked | None, method: str) -> list[FusedHit]:
+def fused_kinds(fuse: Fuse[Part], kinds: Sequence[Part], whole: Part | None, method: str) -> list[FusedHit]:
     """One ranking over several kinds of collection, best first; of one kind alone, what the engine says.
 
     Under RRF a hit keeps its place among its kind (`FusedHit.legs`), and its score is that of its place in all, 1 / (place + 60).
@@ -124,7 +140,7 @@ def _turns_of(ranking: Sequence[FusedHit], rankings: Sequence[Sequence[FusedHit]
     return [kind_of[hit.chunk_id] for hit in ranking if hit.chunk_id in kind_of]
 
 
-def _turns_by_deviations(fuse: Fuse, kinds: Sequence[Asked]) -> list[int]:
+def _turns_by_deviations(fuse: Fuse[Part], kinds: Sequence[Part]) -> list[int]:
     """Whose turn it is at each place, by how far the hits of each kind stand out among those of their own query."""
     found = [(-hit.score, kind, place) for kind, item in enumerate(kinds) for place, hit in enumerate(fuse(item, DBSF))]
     return [kind for _, kind, _ in sorted(found)]
@@ -159,15 +175,42 @@ def fused_in_engine(
         profile: what the legs weigh, for the fusion that knows weights; none leaves them alike.
         without_dense: tells which of these hits the model has made nothing of; they count as `_whole` says.
     """
-    method = method or settings.fusion
-    weights = rank_weights(profile, legs) if profile is not None and method == RRF else {}
-    query = HybridQuery(legs, method, settings.candidates, weights, multi)
+    query = _query(legs, settings, method or settings.fusion, profile, multi)
     hits = index.hybrid(permit, query, selection)
-    if without_dense is not None and DENSE in legs:
-        lexical_only = without_dense([hit.chunk_id for hit in hits])
+    if without_dense is None or DENSE not in legs:
+        return _placed(hits, query)
+    return _placed(hits, query, without_dense([hit.chunk_id for hit in hits]))
+
+
+def fused_lists(
+    listed: Listed, settings: RetrievalSettings, *, method: str, without_dense: Container[UUID] = ()
+) -> list[FusedHit]:
+    """What `fused_in_engine` gives, from lists that were fetched before: other weights are tried so without asking again.
+
+    Late interaction has no part in it: the lists have no vectors of tokens.
+    """
+    query = _query(listed.asked, settings, method, listed.profile)
+    hits = fused_hits(listed.found, query)[: query.limit]
+    return _placed(hits, query, without_dense if DENSE in listed.asked else ())
+
+
+def _query(
+    legs: Mapping[str, LegQuery],
+    settings: RetrievalSettings,
+    method: str,
+    profile: FusionProfile | None,
+    multi: NDArray[np.float32] | None = None,
+) -> HybridQuery:
+    weights = rank_weights(profile, legs) if profile is not None and method == RRF else {}
+    return HybridQuery(legs, method, settings.candidates, weights, multi)
+
+
+def _placed(hits: Sequence[LegHit], query: HybridQuery, lexical_only: Container[UUID] = ()) -> list[FusedHit]:
+    if lexical_only:
         hits = best_first([_whole(hit, query) if hit.chunk_id in lexical_only else hit for hit in hits])
     return [
-        FusedHit(hit.chunk_id, hit.score, {method: LegScore(rank, hit.score)}) for rank, hit in enumerate(hits, start=1)
+        FusedHit(hit.chunk_id, hit.score, {query.method: LegScore(rank, hit.score)})
+        for rank, hit in enumerate(hits, start=1)
     ]
 
 

@@ -72,10 +72,11 @@ class SecondLook:
         start = time.monotonic()
         deadline = start + self.budget_ms / 1000
         scores: list[float] = []
-        state = RerankState.DONE
+        state, why = RerankState.DONE, ModelUnavailable(name=self.reranker.name)
         try:
             scores = self._scores(self.reranker, question, of_code or question, read, deadline)
         except SeogoError as error:
+            why = error if isinstance(error, ModelUnavailable) else why  # others name folders of this machine
             state = RerankState.LATE if time.monotonic() >= deadline else RerankState.UNAVAILABLE
             logger.warning(
                 "the reranker %s gave no scores (%s), the fused order stands: %s", self.reranker.name, state, error
@@ -84,6 +85,8 @@ class SecondLook:
             state = RerankState.UNAVAILABLE
         milliseconds = round((time.monotonic() - start) * 1000, 3)
         trace = RerankTrace(self.reranker.name, state, len(read), milliseconds, self.fingerprint)
+        if state is RerankState.UNAVAILABLE:
+            trace = replace(trace, error_code=why.code, error_params=why.params)
         if state is not RerankState.DONE:
             return list(passages), trace
         scored = [replace(passage, rerank=score) for passage, score in zip(read, scores, strict=True)]

@@ -21,7 +21,7 @@ TURNS = 6
 _TURN_CHARACTERS = 1000
 _CARRIED_CHARACTERS = 300
 """Of an earlier question before the one that is asked: in Korean, 300 tokens at most of the 768 that a question may take of
-`reranking.max_tokens` as shipped (`rag.reranking.pairs.QUESTION_SHARE`)."""
+`reranking.max_tokens` as shipped (`rag.reranking.windows.QUESTION_SHARE`)."""
 _LONGEST_QUESTION = 500
 _LONGEST_VARIANT = 300
 _LONGEST_DRAFT = 1200

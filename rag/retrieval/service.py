@@ -7,6 +7,7 @@ from collections.abc import Collection as Container
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,8 +24,8 @@ from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.code_question import OWN_WEIGHT_BESIDE_MODEL
 from rag.retrieval.code_ranking import CodeRanking
-from rag.retrieval.engine_fusion import IN_ENGINE, Asked, fused_in_engine, fused_kinds
-from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
+from rag.retrieval.engine_fusion import IN_ENGINE, Asked, Listed, fused_in_engine, fused_kinds, fused_lists
+from rag.retrieval.fusion import FusedHit, FusionProfile, Weights, fuse_kinds, profile_for
 from rag.retrieval.rarity import rarities
 from rag.retrieval.reading import PassageReader
 from rag.retrieval.reranking import SecondLook
@@ -50,11 +51,15 @@ class RawLists(NamedTuple):
 
     Attributes:
         waiting: hits without a dense vector: theirs is still to be made, or the model does not know their language.
+        asked: what the legs were asked, by kind of collection.
+        whole: where the engine fuses and all of several kinds are asked the same, what one query over them finds.
     """
 
     language: Language
     found: dict[CollectionKind, dict[str, list[LegHit]]]
     waiting: frozenset[UUID] = frozenset()
+    asked: Mapping[CollectionKind, Legs] = MappingProxyType({})
+    whole: Mapping[str, list[LegHit]] = MappingProxyType({})
 
 
 class _Asked(NamedTuple):
@@ -171,19 +176,36 @@ class Retriever:
         """
         with self.traffic.question(), self._held() as held:
             reading = held.understander.read(permit, held._checked(question), QuestionContext())
-            [lists] = held._found(reading.permit, held._wordings(reading)[:1], reading.language)
-            return lists
+            [asked] = held._wordings(reading)[:1]
+            [lists] = held._found(reading.permit, [asked], reading.language)
+            return held._with_whole(reading.permit, asked, lists)
 
     def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
-        """One ranking of the lists, best first: with the weights in force, or with others to try them."""
+        """One ranking of the lists, best first, by the fusion of the settings: with the weights in force, or with others to try
+        them. Where the engine fuses, it is what the engine would give, but for late interaction."""
+        weights = self.weights if weights is None else weights
+        if self.settings.fusion in IN_ENGINE:
+            return self._fused_as_in_engine(lists, weights)
         return fuse_kinds(
             lists.found,
             lists.language,
             model=self.space.dense_name,
             limit=self.settings.candidates,
             without_dense=lists.waiting,
-            weights=self.weights if weights is None else weights,
+            weights=weights,
         )
+
+    def _fused_as_in_engine(self, lists: RawLists, weights: Weights) -> list[FusedHit]:
+        def fuse(item: Listed, method: str) -> Sequence[FusedHit]:
+            return fused_lists(item, self.settings, method=method, without_dense=lists.waiting)
+
+        def profile(kind: CollectionKind) -> FusionProfile:
+            return profile_for(lists.language, kind, self.space.dense_name, weights)
+
+        kinds = [Listed(found, lists.asked[kind], profile(kind)) for kind, found in lists.found.items()]
+        documents = CollectionKind.DOCUMENTS
+        whole = Listed(lists.whole, lists.asked[documents], profile(documents)) if lists.whole else None
+        return fused_kinds(fuse, kinds, whole, self.settings.fusion) if kinds else []
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
         """How much each term of a question weighs in what the permit covers."""
@@ -302,7 +324,21 @@ class Retriever:
             asked = [item.of(kind) for item in queries]
             for place, legs in zip(found, self.index.search_batch(part, asked, selection), strict=True):
                 place[kind] = legs
-        return [RawLists(language, item, self._waiting(permit, item)) for item in found]
+        kinds = [kind for kind, _ in parts]
+        return [
+            RawLists(language, lists, self._waiting(permit, lists), {kind: item.of(kind) for kind in kinds})
+            for item, lists in zip(queries, found, strict=True)
+        ]
+
+    def _with_whole(self, permit: Permit, asked: _Asked, lists: RawLists) -> RawLists:
+        """The lists with those of all kinds together, whose weights of terms are others than those of each kind."""
+        if self.settings.fusion not in IN_ENGINE or len(lists.found) < 2 or asked.code_legs is not None:
+            return lists
+        with self.database.read() as session:
+            selection = selection_masked(session, permit)
+        [whole] = self.index.search_batch(permit, [asked.legs], selection)
+        waiting = lists.waiting | self._waiting(permit, {CollectionKind.DOCUMENTS: whole})
+        return lists._replace(whole=whole, waiting=waiting)
 
     def _parts(self, session: Session, permit: Permit) -> list[tuple[CollectionKind, Permit]]:
         """The permit for the collections of each kind."""
@@ -314,11 +350,12 @@ class Retriever:
         self, permit: Permit, found: Mapping[CollectionKind, Mapping[str, Sequence[LegHit]]]
     ) -> frozenset[UUID]:
         """The hits without a dense vector, where others have some: of code, those for which it is still to be made; of all, those
-        in a language that the gate keeps from the model."""
+        in a language that the gate keeps from the model. The engine's fusion has to be told where no other has one, too."""
+        in_engine = self.settings.fusion in IN_ENGINE
         lacking = [
             hit.chunk_id
             for legs in found.values()
-            if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())})
+            if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())}) or (in_engine and DENSE in legs)
             for hit in legs.get(SPARSE, ())
             if hit.chunk_id not in dense
         ]

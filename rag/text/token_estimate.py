@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
 _ASCII_PER_TOKEN = 2.5
 """Letters of English and code; both XLM-RoBERTa and Qwen3 have 3 to 5 in a token of prose, 2.5 to 3 of identifiers."""
 _AROUND = 2
@@ -15,3 +19,18 @@ def estimated_tokens(text: str) -> int:
     """
     ascii_characters = len(text.encode("ascii", "ignore"))
     return _AROUND + len(text) - ascii_characters + -int(-ascii_characters // _ASCII_PER_TOKEN)
+
+
+def estimated_starts(text: str) -> list[float]:
+    """Where each of n characters begins, in tokens by the same estimate and without what stands around the text; then the end of
+    all: n + 1 figures."""
+    return list(accumulate((1.0 / _ASCII_PER_TOKEN if each.isascii() else 1.0 for each in text), initial=0.0))
+
+
+def characters_within(starts: Sequence[float], tokens: slice) -> slice:
+    """The characters that lie wholly within a slice of the estimated tokens.
+
+    Args:
+        starts: see `estimated_starts`.
+    """
+    return slice(bisect_left(starts, tokens.start), bisect_right(starts, tokens.stop) - 1)

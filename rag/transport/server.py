@@ -36,6 +36,8 @@ RETRIED = frozenset({429, 502, 503, 504})
 _NOT_TAKEN = frozenset({429, 503})
 """Those of them that a server gives to what it has not begun. A proxy gives 502 to a request that its server died of as well, and
 504 to one that takes too long."""
+_NOT_IMPLEMENTED = 501
+"""A refusal as those from 400 on: the server can't do what is asked (RFC 9110, 15.6.2; llama.cpp without `--reranking`)."""
 _FAIR_S = 1.0
 """A server that had less time than this and was too slow is not held to be down."""
 _KEEPALIVE_S = 2.0
@@ -64,7 +66,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A JSON answer. `status` is 200 to 299, or 400 to 499 where the server refused the request."""
+    """A JSON answer. `status` is 200 to 299, or 400 to 499 and 501 where the server refused the request."""
 
     status: int
     body: Any
@@ -213,7 +215,7 @@ class ModelServer:
         return reply.body
 
     def exchange(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Reply:
-        """As `post`, but a refusal (status 400 to 499, but for 429) is returned, for callers that can ask otherwise."""
+        """As `post`, but a refusal (status 400 to 499, but for 429, and 501) is returned, for callers that can ask otherwise."""
         end = self._clock() + self._patience.timeout_s
         end = end if deadline is None else min(end, deadline)
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -334,7 +336,7 @@ class ModelServer:
             # Too many requests says nothing against the server.
             after_s, taken = retry_after(response.headers), status not in _NOT_TAKEN
             raise _Retry(said, after_s=after_s, down=status != 429, taken=taken)
-        if 400 <= status < 500:
+        if 400 <= status < 500 or status == _NOT_IMPLEMENTED:
             log.warning("model server %s refused a request: %s", self.url, said)
             return Reply(status, None if parsed is NO_JSON else parsed)
         raise _Failed(said)

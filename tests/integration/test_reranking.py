@@ -21,6 +21,7 @@ from rag.settings import RerankingSettings
 from rag.store.base import utc_now
 from rag.store.document import Document
 from tests.support.live import asked_and_left, served
+from tests.support.model_server import Answer, Call, model_server
 from tests.support.running import Caller, Running, running, settings_for
 from tests.support.tiny_rerankers import tiny_cross_encoder
 
@@ -126,7 +127,13 @@ def order(found: dict[str, Any]) -> list[str]:
 
 def test_without_a_reranker_nothing_is_said_but_off(caller: Caller) -> None:
     found = asked(caller)
-    assert found["trace"]["rerank"] == {"model": "", "state": "off", "candidates": 0, "milliseconds": 0.0}
+    assert found["trace"]["rerank"] == {
+        "model": "",
+        "state": "off",
+        "candidates": 0,
+        "milliseconds": 0.0,
+        "error": None,
+    }
     assert "rerank" not in found["trace"]["timings_ms"]
     assert {item["rerank"] for item in found["passages"]} == {None}
 
@@ -174,7 +181,28 @@ def test_a_reranker_that_gives_nothing_leaves_the_fused_order(
     found = asked(caller)
     assert found["passages"] == fused["passages"]
     assert found["trace"]["rerank"]["state"] == state
+    assert bool(found["trace"]["rerank"]["error"]) is (state == "unavailable")
     assert found["trace"]["rerank"]["model"] == "recording"
+
+
+def test_the_trace_says_why_a_server_was_refused_and_what_to_set(caller: Caller, second_look: Any) -> None:
+    def logits(call: Call) -> Answer:
+        return Answer({"results": [{"index": i, "relevance_score": 4.2} for i in range(len(call.body["documents"]))]})
+
+    with model_server(logits) as server:
+        given = {"backend": "http", "url": server.url, "model": "bge"}
+        second_look(open_reranker(RerankingSettings.model_validate(given)))
+        body = {"question": QUESTION}
+        korean, english = (
+            caller.post("/api/v1/search", json=body, headers={"Accept-Language": language}).json()["trace"]["rerank"]
+            for language in ("ko", "en")
+        )
+        second_look(open_reranker(RerankingSettings.model_validate(given | {"scores": "logits"})))
+        mended = asked(caller)
+    assert korean["state"] == "unavailable" and "reranking.scores를 logits로" in korean["error"]
+    assert "set reranking.scores to logits" in english["error"]
+    assert (mended["trace"]["rerank"]["state"], mended["trace"]["rerank"]["error"]) == ("done", None)
+    assert [item["rerank"] for item in mended["passages"]] == pytest.approx([0.98522597] * len(mended["passages"]))
 
 
 def test_what_the_record_withholds_never_reaches_the_reranker(service: Running, second_look: Any) -> None:

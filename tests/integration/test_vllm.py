@@ -23,13 +23,18 @@ import pytest
 
 from rag.domain.errors import ModelNotServed, ModelRefused, PromptTooLong
 from rag.embedding.base import Role
+from rag.embedding.instructions import query_prompt
 from rag.embedding.openai_http import open_openai_http
+from rag.generation.catalogue import load_catalogue
 from rag.generation.chat import ChatMessage
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Sampling, TextDelta
 from rag.generation.openai_chat import OpenAiChat, open_chat
 from rag.generation.openai_engine import open_engine
+from rag.reranking.cross_encoder import load_cross_encoder
 from rag.reranking.http import open_http_reranker
+from rag.reranking.qwen3 import load_qwen3
 from rag.settings import ChatSettings, EmbeddingSettings, RerankingSettings, ServedModel
+from tests.support.tiny_rerankers import QUESTION, WORDS, tiny_qwen3
 
 PYTHON = os.environ.get("SEOGO_TEST_VLLM_PYTHON")
 pytestmark = [
@@ -43,6 +48,8 @@ pytestmark = [
 WIDTH = 128
 READY_S = 600
 TEXTS = ["대출 금리는 매월 1일에 바뀐다.", "", "The invoice is due within thirty days.", "환자의 동의 없이 " * 200]
+LONGER = ["--max-model-len", "2048"]
+"""Behind the usual option, in whose place it counts: the chat around a pair alone has some 250 of a tiny tokenizer's tokens."""
 BGE_M3 = ["--hf-overrides", json.dumps({"architectures": ["BgeM3EmbeddingModel"]})]
 
 
@@ -53,9 +60,9 @@ def serving(folder: Path, name: str, *options: str) -> Iterator[Callable[[], str
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), *options]
+    command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     command += ["--served-model-name", name, "--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--host", "127.0.0.1", "--port", str(port), *options]
     environment = os.environ | {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
@@ -103,6 +110,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call
         "tiny-qwen3-embedding": (tiny.qwen3(folder / "embedding"), pooling),
         "tiny-qwen3": (tiny.qwen3(folder / "chat"), ()),
         "tiny-reranker": (tiny.cross_encoder(folder / "reranker"), pooling),
+        "tiny-qwen3-reranker": (
+            tiny_qwen3(folder / "qwen3_reranker", head=32),
+            [*load_catalogue().get("Qwen3-Reranker-0.6B").entry.support("vllm").options, *LONGER],
+        ),
         "tiny-bge-m3": (
             tiny.bge_m3(folder / "bge_m3"),
             [*pooling, *BGE_M3, "--pooler-config", json.dumps({"task": "token_classify"})],
@@ -123,8 +134,12 @@ def test_embeddings(servers: dict[str, Callable[[], str]]) -> None:
     assert made is not None
     assert made.shape == (84, WIDTH)
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1.0, atol=1e-5)
-    alone = np.concatenate([embedder.embed([text], Role.QUERY).dense for text in texts[:8]])  # type: ignore[arg-type]
+    alone = np.concatenate([embedder.embed([text], Role.PASSAGE).dense for text in texts[:8]])  # type: ignore[arg-type]
     np.testing.assert_allclose(made[:8], alone, atol=1e-4)
+    asked = embedder.embed(["금리는 언제 바뀌나"], Role.QUERY).dense  # with the instruction of the model's card
+    told = embedder.embed([f"{query_prompt('tiny-qwen3-embedding', '')}금리는 언제 바뀌나"], Role.PASSAGE).dense
+    assert asked is not None and told is not None
+    np.testing.assert_allclose(asked, told, atol=1e-4)
     assert embedder._base64  # vLLM takes it
     counts = embedder.count_tokens(["가", "가나다 마바사", ""])
     assert counts[1] > counts[0] > counts[2] >= 0
@@ -138,7 +153,7 @@ def test_term_weights(servers: dict[str, Callable[[], str]]) -> None:
     ids = [one[:511] + one[-1:] for one in ids]
     assert embedder._terms_kind(Role.PASSAGE) == "vllm"
     made = embedder._pooled_terms(ids, Role.PASSAGE)
-    expected = reference_terms(Path(httpx.get(f"{url}/v1/models").json()["data"][0]["root"]), ids)
+    expected = reference_terms(served_folder(url), ids)
     for terms, weights in zip(made, expected, strict=True):
         assert dict(zip(terms.indices, terms.values, strict=True)) == pytest.approx(weights, abs=1e-4)
     assert any(len(terms.indices) > 3 for terms in made)
@@ -165,16 +180,13 @@ def reference_terms(folder: Path, token_ids: Sequence[Sequence[int]]) -> list[di
     return found
 
 
+def reranking_settings(url: str, model: str, **more: Any) -> RerankingSettings:
+    return RerankingSettings(backend="http", url=url, model=model, budget_ms=60_000, **more)
+
+
 def test_reranking(servers: dict[str, Callable[[], str]]) -> None:
-    reranker = open_http_reranker(
-        RerankingSettings(
-            backend="http",
-            url=servers["tiny-reranker"](),
-            model="tiny-reranker",
-            budget_ms=60_000,
-            instruction="찾아라",
-        )
-    )
+    url = servers["tiny-reranker"]()
+    reranker = open_http_reranker(reranking_settings(url, "tiny-reranker", max_tokens=512, instruction="찾아라"))
     passages = [*TEXTS, *(f"문서 {i}" for i in range(60))]
     scores = reranker.score("금리는 언제 바뀌나", passages)
     assert len(scores) == 64
@@ -183,6 +195,43 @@ def test_reranking(servers: dict[str, Callable[[], str]]) -> None:
     alone = [reranker.score("금리는 언제 바뀌나", [passage])[0] for passage in passages[:6]]
     assert alone == pytest.approx(scores[:6], abs=1e-4)
     reranker.close()
+
+
+def test_logits_of_a_server_are_the_scores_of_this_process(servers: dict[str, Callable[[], str]]) -> None:
+    url = servers["tiny-reranker"]()
+    local = load_cross_encoder(served_folder(url), name="tiny", max_tokens=512, precision="float32")
+    passages = [*TEXTS[:3], *(f"문서 {i}" for i in range(12))]
+    expected = local.score("금리는 언제 바뀌나", passages)
+    for scores in ("probabilities", "logits"):
+        reranker = open_http_reranker(reranking_settings(url, "tiny-reranker", scores=scores))
+        assert reranker.score("금리는 언제 바뀌나", passages) == pytest.approx(expected, abs=1e-4)
+        reranker.close()
+    local.close()
+
+
+@pytest.mark.parametrize(
+    "instruction", ["", "Given a question of a bank's employee, retrieve the rule that answers it"]
+)
+def test_qwen3_reranker_as_the_catalogue_serves_it(servers: dict[str, Callable[[], str]], instruction: str) -> None:
+    """The catalogue's options, template and all, give what the model's card computes; that is what this process does."""
+    url = servers["tiny-qwen3-reranker"]()
+    local = load_qwen3(served_folder(url), name="tiny", max_tokens=2048, instruction=instruction, precision="float32")
+    passages = ["연차유급휴가는 15일을 준다.", "Passwords are changed every ninety days.", "(괄호)", "3일", *WORDS[:6]]
+    expected = log_odds(local.score(QUESTION, passages))
+    assert max(expected) - min(expected) > 1.0
+    reranker = open_http_reranker(reranking_settings(url, "tiny-qwen3-reranker", instruction=instruction))
+    assert log_odds(reranker.score(QUESTION, passages)) == pytest.approx(expected, abs=0.01)
+    reranker.close()
+    local.close()
+
+
+def log_odds(scores: Sequence[float]) -> list[float]:
+    """Of a random model, whose scores all lie near one end."""
+    return [float(np.log(score / (1.0 - score))) for score in scores]
+
+
+def served_folder(url: str) -> Path:
+    return Path(httpx.get(f"{url}/v1/models").json()["data"][0]["root"])
 
 
 def test_chat(servers: dict[str, Callable[[], str]]) -> None:

@@ -94,7 +94,7 @@ def tiny_cross_encoder(folder: Path, *, labels: int = 1) -> Path:
     return folder
 
 
-def tiny_qwen3(folder: Path) -> Path:
+def tiny_qwen3(folder: Path, *, head: int = 8) -> Path:
     """The kind of Qwen3-Reranker: a causal model whose tokenizer knows the chat's marks, "yes" and "no"."""
     import json
 
@@ -116,12 +116,12 @@ def tiny_qwen3(folder: Path) -> Path:
     torch.manual_seed(9)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=4 * head,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=8,
-        intermediate_size=64,
+        head_dim=head,
+        intermediate_size=8 * head,
         max_position_embeddings=2048,
         initializer_range=_WIDE,
     )

@@ -116,8 +116,8 @@ HELP: dict[str, str] = {
     "Model: minilm, folder, flag, openai_http, none.": "모델: minilm, folder, flag, openai_http, none",
     "Folder of the model.": "모델 폴더",
     "YAML file with an `embedding` section, instead of --to.": "--to 대신, `embedding` 항목이 있는 YAML 파일",
-    "Evaluation questions: CSV, XLSX or JSON lines with question and document.": (
-        "평가 문항: 질문과 문서가 있는 CSV, XLSX 또는 JSON Lines"
+    "Evaluation questions: BEIR-style folder, or CSV, XLSX or JSON lines with question and document.": (
+        "평가 문항: BEIR 형식 폴더, 또는 질문과 문서가 있는 CSV, XLSX, JSON Lines"
     ),
     "How much lower nDCG@10 may be.": "nDCG@10이 낮아져도 되는 폭",
     "Switch in any case; the record says so.": "어떤 경우에도 전환합니다. 그랬다고 기록에 남습니다.",

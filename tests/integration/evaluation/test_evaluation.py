@@ -18,6 +18,7 @@ from api.cli.samples import SAMPLE_CODE, SAMPLE_DOCUMENTS
 from rag.domain.principal import Scope
 from rag.evaluation.run import load
 from rag.generation.chat import ChatMessage
+from tests.support.engine_server import Exchange, engine_server
 from tests.support.running import SAMPLES, running, settings_for
 
 HERE = Path(__file__).parent
@@ -228,6 +229,32 @@ def test_questions_are_drafted_reviewed_and_run(
     again = seogo(filled[0], "run", str(sheet), "--json", "--out", str(tmp_path / "e"))
     assert json.loads(again.stdout)["questions"] == 1
     assert json.loads(again.stdout)["left_out"] == ["Left out because nobody reviewed them: 3"]
+
+
+def test_drafts_come_from_the_configured_generator(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path, english: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP, from the engine that answers too; what comes before it breaks is kept."""
+    said, asked = 0, ("이런 때에는 무엇부터 하나요?", "누구에게 먼저 알려야 할까요?")
+
+    async def drafting(exchange: Exchange) -> None:
+        nonlocal said
+        said += 1
+        if said > 2:
+            await exchange.refuse(400, "out of order")
+            return
+        passage = exchange.body["messages"][-1]["content"].split("\n", 1)[1]
+        await exchange.head()
+        await exchange.say(json.dumps({"question": asked[said - 1], "quote": passage[:50]}))
+
+    sheet = tmp_path / "drafts.csv"
+    with engine_server(drafting) as server:
+        models = [{"name": "house", "urls": [f"{server.url}/v1"], "engine": "openai", "context_tokens": 8192}]
+        monkeypatch.setenv("SEOGO_RAG__GENERATION__MODELS", json.dumps(models))
+        done = seogo(filled[0], "synthesize", "-c", SAMPLE_DOCUMENTS, "--count", "5", "--out", str(sheet))
+    assert done.exit_code == 0, done.output
+    assert "The model failed" in done.output and "2 →" in done.output
+    assert all(question in sheet.read_text(encoding="utf-8-sig") for question in asked)
 
 
 def test_a_server_can_not_be_asked(english: None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.cli.evaluation import _chat_model
+from api.cli.evaluation_drafting import _chat_model
 from rag.generation.openai_chat import OpenAiChat
 from rag.settings import ChatSettings
 

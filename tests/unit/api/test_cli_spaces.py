@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ from typer.testing import CliRunner
 from api.cli.connection import CommandFailed
 from api.cli.main import app
 from api.cli.spaces import MigrateOptions, read_questions, wanted_settings
+from api.schemas.spaces import QuestionIn
+from rag.domain.errors import QuestionsInvalid
 from rag.domain.messages import UiLanguage
 from rag.evaluation import sheet
+from rag.evaluation.questions import Expected
+from rag.evaluation.space_comparison import EvaluationQuestion
 
 ROWS = [("휴가는 언제 신청하나?", "취업규칙.hwpx; 휴가 지침.pdf"), ("한도는?", ""), ("", "아무도 묻지 않은 것.pdf")]
 EXPECTED = [
@@ -50,7 +55,7 @@ def test_a_sheet_that_was_drafted_for_an_evaluation(tmp_path: Path, name: str, l
     expected = [{"question": "경조휴가는 며칠인가?", "documents": ["취업규칙.hwpx", "휴가 지침.pdf"]}]
     assert read_questions(tmp_path / name) == expected
     sheet.write(tmp_path / name, [refused], language)
-    with pytest.raises(CommandFailed, match=name):
+    with pytest.raises(QuestionsInvalid, match=name):
         read_questions(tmp_path / name)
 
 
@@ -66,8 +71,26 @@ def test_a_sheet_as_json_lines(tmp_path: Path) -> None:
 def test_a_sheet_that_cannot_be_read(tmp_path: Path, name: str, content: str | None) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
-    with pytest.raises(CommandFailed, match=name):
+    with pytest.raises(QuestionsInvalid, match=name):
         read_questions(tmp_path / name)
+
+
+def test_a_folder_as_seogo_eval_takes_it(tmp_path: Path) -> None:
+    """BEIR: documents by their id or title in the corpus, with their grades; questions without a judgement are left out."""
+    folder = tmp_path / "scifact"
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": "d1", "title": "취업규칙", "text": "본문"}, {"_id": "d2", "text": "둘"}]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    queries = [{"_id": key, "text": f"{key}?"} for key in ("q1", "q2")]
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t1\n")
+    found = read_questions(folder)
+    assert found == [{"question": "q1?", "documents": [{"names": ["d1", "취업규칙"], "grade": 2}, "d2"]}]
+    expected = (Expected(("d1", "취업규칙"), grade=2), Expected(("d2",)))
+    assert QuestionIn.model_validate(found[0]).labelled() == EvaluationQuestion("q1?", expected)
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(QuestionsInvalid, match=r"queries\.jsonl"):
+        read_questions(folder)
 
 
 def test_the_space_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

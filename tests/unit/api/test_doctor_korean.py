@@ -70,7 +70,15 @@ def models_missing(folder: Path) -> tuple[str, ...]:
     return "--config", str(config)
 
 
-@pytest.mark.parametrize("made", [healthy, old, models_missing], ids=lambda made: made.__name__)
+def reranker_away(folder: Path) -> tuple[str, ...]:
+    config = folder / "seogo.yaml"
+    reranking = {"backend": "http", "url": "http://127.0.0.1:9", "model": "bge-reranker-v2-m3"}
+    config.write_text(json.dumps({"rag": {"data_dir": str(folder), "reranking": reranking}}))
+    run("ko", "--config", str(config), "db", "upgrade")
+    return "--config", str(config)
+
+
+@pytest.mark.parametrize("made", [healthy, old, models_missing, reranker_away], ids=lambda made: made.__name__)
 def test_every_line_of_a_korean_run_is_korean(tmp_path: Path, made: Any) -> None:
     words = made(tmp_path)
     table = run("ko", *words, "doctor", HTTPS_PROXY="http://proxy:1")
@@ -81,7 +89,7 @@ def test_every_line_of_a_korean_run_is_korean(tmp_path: Path, made: Any) -> None
         assert_korean([row])
 
 
-@pytest.mark.parametrize("made", [healthy, models_missing], ids=lambda made: made.__name__)
+@pytest.mark.parametrize("made", [healthy, models_missing, reranker_away], ids=lambda made: made.__name__)
 def test_codes_are_the_same_in_both_languages(tmp_path: Path, made: Any) -> None:
     words = made(tmp_path)
     korean, english = findings("ko", *words), findings("en", *words)

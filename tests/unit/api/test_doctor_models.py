@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from typer.testing import CliRunner
 
 from api.cli.cuda import Cuda
 from api.cli.doctor import _anchors
-from api.cli.doctor_models import Line, cuda_lines, generator_lines
+from api.cli.doctor_models import Line, cuda_lines, generator_lines, reranker_line
 from api.cli.main import app
 from rag.generation.catalogue_check import EngineCheck
-from rag.settings import GenerationSettings, ServedModel
+from rag.reranking.registry import open_reranker
+from rag.settings import GenerationSettings, RerankingSettings, ServedModel
+from tests.support.model_server import Answer, Call, model_server
 from tests.support.running import settings_for
 
 
@@ -66,16 +69,55 @@ def test_cuda_13_2_is_refused_and_its_neighbours_are_not() -> None:
     assert list(cuda_lines([])) == []
 
 
+def reranked(call: Call) -> Answer:
+    scores = [1.0 / len(text) for text in call.body["documents"]]
+    return Answer({"results": [{"index": i, "relevance_score": score} for i, score in enumerate(scores)]})
+
+
+def logits(call: Call) -> Answer:
+    return Answer({"results": [{"index": i, "relevance_score": -3.5 - i} for i in range(len(call.body["documents"]))]})
+
+
+def backwards(call: Call) -> Answer:
+    return Answer({"results": [{"index": i, "relevance_score": i / 2} for i in range(len(call.body["documents"]))]})
+
+
+@pytest.mark.parametrize(
+    ("respond", "status", "said", "advised"),
+    [
+        (reranked, "ok", "to a passage that answers", ""),
+        (logits, "error", "set reranking.scores to logits", "correct it in rag.reranking"),
+        (lambda call: Answer({}, 404), "error", "reranking.shape", "correct it in rag.reranking"),
+        (lambda call: Answer({}, 500), "error", "not available", "start the server"),
+        (backwards, "warning", "0.500", "--chat-template"),
+    ],
+    ids=["fine", "logits", "no_such_path", "broken", "blind"],
+)
+def test_a_reranker_s_server_says_why_it_can_t_be_used(
+    respond: Callable[[Call], Answer], status: str, said: str, advised: str
+) -> None:
+    with model_server(respond) as server:
+        settings = RerankingSettings(backend="http", url=server.url, model="bge-reranker-v2-m3")
+        reranker = open_reranker(settings)
+        check, found, detail, advice = reranker_line(reranker, settings)
+    assert (check, found) == ("reranker", status)
+    assert said in detail and advised in advice and bool(advice) is (status != "ok")
+
+
 def test_the_doctor_says_it(tmp_path: Path) -> None:
     config = tmp_path / "seogo.yaml"
     model = {"name": "EXAONE-3.5-32B", "urls": ["http://127.0.0.1:9/v1"]}
-    config.write_text(json.dumps({"rag": {"data_dir": str(tmp_path / "data"), "generation": {"models": [model]}}}))
+    reranking = {"backend": "http", "url": "http://127.0.0.1:9", "model": "bge-reranker-v2-m3"}
+    rag = {"data_dir": str(tmp_path / "data"), "generation": {"models": [model]}, "reranking": reranking}
+    config.write_text(json.dumps({"rag": rag}))
+    assert CliRunner().invoke(app, ["--config", str(config), "db", "upgrade"]).exit_code == 0
     result = CliRunner().invoke(app, ["--config", str(config), "doctor", "--json"])
     assert result.exit_code == 1
     found = {item["check"]: item for item in json.loads(result.stdout)}
     assert found["licence: EXAONE-3.5-32B"]["status"] == "error"
     assert found["engine: EXAONE-3.5-32B"]["status"] == "error"
     assert "not reachable" in found["engine: EXAONE-3.5-32B"]["detail"]
+    assert found["reranker"]["status"] == "error" and "can't be reached" in found["reranker"]["detail"]
     assert found["audit anchors"]["status"] == "warning" and "anchor_file" in found["audit anchors"]["advice"]
 
 

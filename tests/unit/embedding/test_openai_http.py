@@ -146,6 +146,25 @@ def test_the_instruction_stands_before_queries_alone(model: str, prompt: str) ->
         assert scripted.calls[1].body["input"] == ["휴가는 15일이다"]
 
 
+@pytest.mark.parametrize(
+    ("model", "prompt"),
+    [
+        (
+            "Qwen/Qwen3-Embedding-8B",
+            "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:",
+        ),
+        ("BAAI/bge-m3", ""),
+        ("Qwen3-30B", ""),
+    ],
+)
+def test_a_model_s_own_instruction_stands_where_the_settings_name_none(model: str, prompt: str) -> None:
+    """A server does not read what the folder says of prompts; the same folder in this process does (`prompts_of`)."""
+    with embedding(model=model, term_weights=False) as (embedder, scripted):
+        embedder.embed(["휴가는 며칠인가"], Role.QUERY)
+        embedder.embed(["휴가는 15일이다"], Role.PASSAGE)
+        assert [call.body["input"] for call in scripted.calls] == [[f"{prompt}휴가는 며칠인가"], ["휴가는 15일이다"]]
+
+
 def test_a_server_without_base64_gets_plain_requests_from_then_on() -> None:
     def plain(call: Call) -> Answer:
         return Answer({"message": "unknown field"}, 400) if "encoding_format" in call.body else vllm(call)

@@ -18,6 +18,7 @@ from rag.evaluation.judging import Judge, JudgedQuestion
 from rag.evaluation.questions import Expected, Problem, Question
 from rag.evaluation.run import FUSED, SEARCH, Run
 from rag.evaluation.running import run_questions
+from rag.settings import RetrievalSettings
 from rag.store.base import utc_now
 from rag.store.collection import Collection, permitted
 from rag.store.document import Document
@@ -49,6 +50,18 @@ def judged(filled: Shelf, *questions: Question) -> list[JudgedQuestion]:
 
 
 DECOMPOSED = unicodedata.normalize("NFD", "취업규칙")
+
+
+@pytest.mark.parametrize("method", ["rrf", "dbsf"])
+def test_what_the_engine_fuses_is_measured_too(filled: Shelf, method: str) -> None:
+    """A gate on the fused ranking holds whichever fusion is set."""
+    settings = RetrievalSettings.model_validate({**filled.retriever.settings.model_dump(), "fusion": method})
+    filled.retriever = replace(filled.retriever, settings=settings)
+    [found] = run_questions(
+        filled.retriever, judged(filled, question("여비 정산 기한", Expected(("여비규정.hwpx",)))), "ko"
+    )
+    assert found.rankings[FUSED][:2] == found.rankings[SEARCH][:2]
+    assert found.rank_of_first(FUSED) == 1
 
 
 @pytest.mark.parametrize("name", ["인사/취업규칙.docx", "취업규칙.docx", "취업규칙", "인사/취업규칙", DECOMPOSED])

@@ -34,14 +34,17 @@ class Knowing:
 
     def judge(self, questions: Sequence[Question]) -> tuple[list[JudgedQuestion], list[Problem]]:
         permit = cast(Permit, None)
-        target = Target("expected-1", Expected(("가",)), frozenset())
+        target = Target("expected-1", Expected((Expected(("가",)),)), frozenset())
         return [JudgedQuestion(item, permit, (target,), frozenset(), ()) for item in questions], []
 
 
 def test_a_question_that_stands_there_twice_is_asked_once_and_counts_twice() -> None:
     asked = Asked()
     before, after = (cast(LiveSpace, SimpleNamespace(id=name)) for name in ("before", "after"))
-    questions = [EvaluationQuestion("휴가는 며칠인가?", ("가",)), EvaluationQuestion("휴가는 며칠인가?", ("나",))]
+    questions = [
+        EvaluationQuestion("휴가는 며칠인가?", (Expected(("가",)),)),
+        EvaluationQuestion("휴가는 며칠인가?", (Expected(("나",)),)),
+    ]
     questions += [EvaluationQuestion("0")] * 500
     found = compare(cast(Retriever, asked), cast(Judge, Knowing()), cast(Permit, None), before, after, questions)
     assert (found.questions, found.labelled) == (502, 2)

@@ -145,6 +145,18 @@ def test_a_model_that_fails_is_no_empty_sheet(filled: Shelf) -> None:
         draft_questions(filled.database, filled.permit(), ScriptedChat(["down"]), 5)
 
 
+def test_what_was_drafted_before_the_model_failed_is_kept(sqlite: Database) -> None:
+    filled = shelf(sqlite)
+    manuals = filled.collection("규정")
+    for number in range(4):
+        filled.add(manuals, f"{number}.md", [f"{number}번 규정: {TEXT} {TEXT}"], language=Language.KOREAN)
+    chat = ScriptedChat([draft("통신비는 얼마를 주나요?", "PASSAGE"), "down"])
+    found = draft_questions(sqlite, filled.permit(), chat, 3)
+    assert len(found.rows) == 1 and isinstance(found.stopped, ModelUnavailable)
+    with pytest.raises(ModelUnavailable):
+        draft_questions(sqlite, filled.permit(), ScriptedChat(["down"]), 3)
+
+
 def test_nothing_to_ask_about_is_said(sqlite: Database) -> None:
     empty = shelf(sqlite)
     with pytest.raises(InvalidRequest, match="no document here"):

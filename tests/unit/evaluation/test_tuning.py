@@ -18,7 +18,9 @@ from rag.evaluation.judging import Judge
 from rag.evaluation.questions import Expected, Question
 from rag.evaluation.tuning import Tuned, fetch, first_half, learned, of_both_kinds, tune
 from rag.retrieval.fusion import LearnedWeights, profile_for
+from rag.retrieval.understanding import QuestionContext
 from rag.retrieval.weights import stored_weights
+from rag.settings import RetrievalSettings
 from rag.store import fusion_weight
 from rag.store.base import utc_now
 from rag.store.fusion_weight import FusionWeight
@@ -82,6 +84,65 @@ def test_the_leg_that_is_right_gets_the_weight(sqlite: Database) -> None:
     assert stored_weights(sqlite, filled.space.name) == {GROUP: chosen}
     with sqlite.read() as session:
         assert [row.learned_on for row in fusion_weight.all_weights(session)] == ["문항.xlsx (40)"]
+
+
+def fusing(filled: Shelf, method: str) -> Shelf:
+    retriever = filled.retriever
+    settings = RetrievalSettings.model_validate({**retriever.settings.model_dump(), "fusion": method})
+    filled.retriever = replace(retriever, settings=settings)
+    return filled
+
+
+def test_weights_are_learned_on_the_fusion_that_will_be_used(sqlite: Database) -> None:
+    """Reciprocal ranks put the right page first as they are; by scores the same questions ask for other weights."""
+    filled = misled(sqlite, 40)
+    [by_scores] = questions(filled, 40)
+    [by_ranks] = questions(fusing(filled, "rrf"), 40)
+    assert (by_scores.reason, by_ranks.reason) == ("", "the_same")
+    found = filled.retriever.search(filled.permit(), "topic3 limit3 fee3", limit=2).passages
+    assert found[0].source.source_key == "right3.md"
+    assert by_ranks.before == pytest.approx(1.0) and by_scores.before < 0.7
+    assert learned([by_ranks]) == {}
+
+
+def test_what_learns_by_ranks_is_stored_with_the_fusion(sqlite: Database) -> None:
+    filled = fusing(misled(sqlite, 40), "rrf")
+    filled.retriever = replace(filled.retriever, weights={GROUP: LearnedWeights(40.0, 2.0)})
+    for number in range(40):  # as near by the model's leg as the right one
+        filled.add(filled.collection(f"더 {number}"), f"near{number}.md", [f"topic{number} limit{number} fee{number}"])
+    [found] = questions(filled, 40)
+    assert found.chosen is not None
+    [row] = rows_to_store([replace(found, reason="")], filled.space.name, "문항.xlsx", "rrf")
+    assert (row.learned_on, row.lexical) == ("문항.xlsx (40, rrf)", found.chosen.lexical)
+
+
+def test_a_fusion_without_weights_teaches_nothing(sqlite: Database) -> None:
+    [found] = questions(fusing(misled(sqlite, 24), "dbsf"), 24)
+    assert (found.reason, found.taken, found.chosen) == ("unweighted", False, None)
+
+
+@pytest.mark.parametrize("method", ["rrf", "dbsf"])
+def test_lists_fused_here_are_what_the_engine_gives(sqlite: Database, method: str) -> None:
+    """Code and documents together, with texts that the model made nothing of, under several weights."""
+    filled = misled(sqlite, 30)
+    code = filled.collection("코드", kind="code")
+    for number in range(30):
+        filled.add_code(code, f"src/topic{number}.py", f"topic{number} limit{number} = fee{number % 7}")
+    korean = filled.collection("규정")
+    for number in range(12):
+        filled.add(korean, f"{number}.md", [f"topic{number} 한도 limit{number} 수수료"], language=Language.KOREAN)
+    fusing(filled, method)
+    for scope in (filled.permit(), filled.permit(code), filled.permit(korean)):
+        for lexical in (0.5, 5.0, 12.0):
+            weights = {(Language.ENGLISH, kind): LearnedWeights(lexical, 2.0) for kind in CollectionKind}
+            tuned = replace(filled.retriever, weights=weights)
+            for number in range(5):
+                text = f"topic{number} limit{number} fee{number}"
+                here = filled.retriever.fused(tuned.raw_lists(scope, text), weights)
+                reading = tuned.understander.read(scope, text, QuestionContext())
+                engine = tuned._fused(reading.permit, tuned._wordings(reading), reading.language)
+                assert [hit.chunk_id for hit in here] == [hit.chunk_id for hit in engine], (lexical, text)
+                assert [hit.score for hit in here] == pytest.approx([hit.score for hit in engine])
 
 
 @pytest.mark.parametrize(("lexical", "first"), [(0.0, "right3.md"), (50.0, "decoy3.md")])

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rag.domain.errors import InvalidRequest, LicenceForbids
 from rag.generation.catalogue import load_catalogue
 from rag.generation.catalogue_commands import render
 from rag.generation.catalogue_plan import SERVING_ENGINES, Launch, LaunchOptions
+from rag.reranking.pair_tokenizer import ChatPrompt
 
 CATALOGUE = load_catalogue()
 
@@ -185,3 +187,17 @@ def test_every_entry_is_rendered_or_refused(engine: Any) -> None:
         else:
             made = render(entry, options)
             assert made.environment and all(isinstance(word, str) and word for word in made.command)
+
+
+@pytest.mark.parametrize("name", ["Qwen3-Reranker-0.6B", "Qwen3-Reranker-4B", "Qwen3-Reranker-8B"])
+def test_qwen3_reranker_is_served_with_the_chat_that_it_was_trained_on(name: str) -> None:
+    """Without it vLLM starts all the same and answers with scores that mean nothing. Rendered as transformers does it."""
+    command = launch(name).command
+    template = command[command.index("--chat-template") + 1]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    messages = [{"role": "query", "content": "휴가는?"}, {"role": "document", "content": " 15일\n"}]
+    for task in ("", "Given a question of a bank's employee, retrieve the rule"):
+        asked = {"instruction": task} if task else {}
+        before, after = ChatPrompt.around(task).split("\n<Query>: \n<Document>:")
+        expected = f"{before}\n<Query>: 휴가는?\n<Document>:  15일\n{after}"
+        assert environment.from_string(template).render(messages=messages, **asked) == expected

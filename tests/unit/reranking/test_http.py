@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ConfigurationError, ModelUnavailable, ModelUnusable
+from rag.domain.messages import localized
 from rag.reranking.base import Reranker
 from rag.reranking.http import (
     CHARACTERS_PER_REQUEST,
@@ -21,6 +22,7 @@ from rag.reranking.http import (
     scores,
 )
 from rag.settings import RerankingSettings
+from rag.text.token_estimate import estimated_tokens
 from rag.transport.server import UnusableAnswer
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
@@ -102,8 +104,100 @@ def test_nothing_is_asked_about_nothing_and_an_empty_passage_is_scored() -> None
         assert reranker.score("질문", [""]) == [0.0]
 
 
+def share_of_x(call: Call) -> Answer:
+    """A server that reads no further than its model's 96 tokens, question and all, as TEI with `truncate` does."""
+    room = 96 - len(call.body["query"]) - 4
+    texts = [text[:room] for text in call.body["documents"]]
+    return Answer({"results": [{"index": i, "relevance_score": t.count("답") / len(t)} for i, t in enumerate(texts)]})
+
+
+def test_a_long_passage_is_read_in_windows_and_its_best_counts() -> None:
+    """An answer in the last sentence is as good as one in the first, as for models in this process."""
+    rest, answer = "가" * 400, "답" * 80
+    with reranking(respond=share_of_x, max_tokens=96) as (reranker, scripted):
+        first, last, middle, none, alone = reranker.score(
+            "질문", [answer + rest, rest + answer, rest + answer + rest, rest, answer]
+        )
+        texts = [text for call in scripted.calls for text in call.body["documents"]]
+    assert (first, last, none, alone) == (pytest.approx(80 / 90), pytest.approx(80 / 90), 0.0, 1.0)
+    assert middle > 0.5
+    assert all(estimated_tokens("질문") + estimated_tokens(text) <= 96 for text in texts)
+    assert len(texts) == 7 + 7 + 12 + 6 + 1
+
+
+def test_windows_go_in_few_requests() -> None:
+    with reranking(respond=share_of_x, max_tokens=96) as (reranker, scripted):
+        assert len(reranker.score("질문", ["가" * 400] * 40)) == 40
+        assert [len(call.body["documents"]) <= PASSAGES_PER_REQUEST for call in scripted.calls] == [True] * 8
+
+
+def test_a_long_question_leaves_the_passages_their_share() -> None:
+    with reranking(respond=lambda call: results(call), max_tokens=96) as (reranker, scripted):
+        reranker.score("질" * 200, ["본" * 100])
+        [call] = scripted.calls
+    assert len(call.body["query"]) == 69  # three quarters of 92 tokens beside the special ones
+    assert all(estimated_tokens(text) <= 96 - 71 for text in call.body["documents"])
+
+
+def test_what_a_server_puts_around_a_pair_is_left_room_for() -> None:
+    """The chat of Qwen3-Reranker, and a task."""
+    with reranking(model="Qwen/Qwen3-Reranker-0.6B", max_tokens=512, instruction="가" * 100) as (reranker, scripted):
+        reranker.score("질문", ["본" * 1000])
+        texts = scripted.calls[0].body["documents"]
+    assert max(map(len, texts)) < 512 - 100 - 2 - 100  # the chat's own words are some hundred tokens by the estimate
+    short = RerankingSettings(backend="http", url="http://vllm", model="m", max_tokens=64, instruction="가" * 60)
+    with pytest.raises(ConfigurationError, match=r"reranking\.max_tokens"):
+        open_http_reranker(short)
+
+
 def vllm_score(value: Any) -> Any:
     return {"results": [{"index": 0, "relevance_score": value}]}
+
+
+LOGITS = [-12.5, -1.0, 0.0, 0.3, 9.75, 800.0, -800.0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logits_become_what_models_in_this_process_make_of_them(shape: str) -> None:
+    """`ClassifierForward` takes the sigmoid of a model's one label."""
+    import torch
+
+    def raw(call: Call) -> Answer:
+        name = "score" if shape == "tei" else "relevance_score"
+        items = [{"index": i, name: value} for i, value in enumerate(LOGITS)]
+        return Answer(items if shape == "tei" else {"results": items})
+
+    expected = torch.tensor(LOGITS, dtype=torch.float64).sigmoid().tolist()
+    with reranking(shape, raw, scores="logits") as (reranker, scripted):
+        assert reranker.score("질문", ["본문"] * len(LOGITS)) == pytest.approx(expected, abs=1e-12)
+        [call] = scripted.calls
+    asked = {"tei": {"raw_scores": True}, "vllm": {"use_activation": False}, "cohere": {}}[shape]
+    assert asked.items() <= call.body.items()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, True, "7.3", None])
+def test_a_logit_is_a_number(value: Any) -> None:
+    opened = reranking(respond=lambda call: Answer(vllm_score(value)), scores="logits")
+    with opened as (reranker, _), pytest.raises(ModelUnusable, match="not a number"):
+        reranker.score("질문", ["본문"])
+
+
+REFUSED = [
+    (Answer(vllm_score(7.3)), "reranking.scores to logits", "reranking.scores를 logits로"),
+    (Answer({"error": "no"}, 401), "reranking.api_key_file", "reranking.api_key_file"),
+    (Answer({"detail": "Not Found"}, 404), "reranking.shape", "reranking.shape"),
+    (Answer({"error": {"message": "This server does not support reranking."}}, 501), "started for", "시작되었는지"),
+    (Answer({"error": "too long"}, 413), "reranking.max_tokens", "reranking.max_tokens"),
+    (Answer({"error": "teapot"}, 418), "status 418", "상태 코드 418"),
+]
+
+
+@pytest.mark.parametrize(("answer", "english", "korean"), REFUSED, ids=["logits", "401", "404", "501", "413", "418"])
+def test_what_was_refused_says_what_to_set(answer: Answer, english: str, korean: str) -> None:
+    with reranking(respond=lambda call: answer) as (reranker, _), pytest.raises(ModelUnusable) as refused:
+        reranker.score("질문", ["본문"])
+    assert english in localized(refused.value, "en")
+    assert korean in localized(refused.value, "ko")
 
 
 HOSTILE: list[Any] = [

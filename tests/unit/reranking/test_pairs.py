@@ -10,9 +10,10 @@ import pytest
 
 from rag.domain.errors import ModelUnavailable
 from rag.reranking.lazy import LazyReranker
-from rag.reranking.pairs import OVERLAP, PairReranker, windows
+from rag.reranking.pairs import PairReranker
 from rag.reranking.scripted import ScriptedReranker
 from rag.reranking.shared_batches import Row, Scores, SharedBatches, TooLate
+from rag.reranking.windows import OVERLAP, windows
 
 
 class LetterPrompt:

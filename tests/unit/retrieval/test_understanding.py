@@ -17,7 +17,7 @@ from rag.domain.provision import ProvisionMark
 from rag.generation.chat import ChatMessage
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import DENSE, SPARSE
-from rag.reranking.pairs import QUESTION_SHARE
+from rag.reranking.windows import QUESTION_SHARE
 from rag.retrieval.rewriting import shortened
 from rag.retrieval.understanding import QuestionContext, Understander
 from rag.settings import ChatSettings, RerankingSettings, RetrievalSettings
