@@ -23,12 +23,13 @@ demo: $(READY)
 
 # Tests start many interpreters, each of which would compile the packages again where writing that down is switched off.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
+# A worker that dies is not replaced: the replacement takes the file of the test that killed it up again, and the run never ends.
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not hostile and not clients and not fuzz" -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hostile and not clients and not fuzz" -n $(WORKERS) --dist loadfile --max-worker-restart=0 $(ARGS)
 
 test-slow: $(READY) coverage-trust
-	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile --max-worker-restart=0 $(ARGS)
 
 # The real clients of the OpenAI surface in environments of their own: openai-node (needs Node 20), LangChain, LlamaIndex.
 test-clients: $(READY) $(CLIENTS)/.ready

@@ -59,10 +59,12 @@ def _labels(session: Session, permit: Permit, rows: Sequence[Document]) -> dict[
     }
 
 
-def receipts_out(session: Session, permit: Permit, rows: Sequence[DeletionReceipt]) -> list[ReceiptOut]:
+def receipts_out(
+    session: Session, permit: Permit, rows: Sequence[DeletionReceipt], language: UiLanguage
+) -> list[ReceiptOut]:
     """Receipts that the permit covers, with names as its principal may see them."""
     names = names_masked(session, permit, [(row.collection_id, row.source_key) for row in rows])
-    return [ReceiptOut.of(row, name) for row, name in zip(rows, names, strict=True)]
+    return [ReceiptOut.of(row, language, name) for row, name in zip(rows, names, strict=True)]
 
 
 def one_document(session: Session, permit: Permit, document_id: UUID, language: UiLanguage) -> DocumentOut:

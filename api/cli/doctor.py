@@ -13,11 +13,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+from sqlalchemy.orm import Session
 
 from api.cli.connection import failure_text
+from api.cli.doctor_deletions import deletion_lines
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_keys import key_lines
-from api.cli.doctor_models import cuda_lines, generator_lines, reranker_line
+from api.cli.doctor_models import Line, cuda_lines, generator_lines, reranker_line
 from api.cli.doctor_spaces import beside_lines, language_lines
 from api.cli.doctor_texts import check_name, text
 from api.cli.options import Options
@@ -82,6 +84,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("data folder", _data_folder),
         ("store", _store),
         ("keys", _keys),
+        ("deletions", _deletions),
         ("models and index", _models_and_index),
         ("generators", _generators),
         ("parsers", _parsers),
@@ -128,12 +131,22 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     """Keys that somebody waits for in vain."""
+    yield from _of_record(settings, key_lines)
+
+
+def _deletions(settings: Settings) -> Iterator[Finding]:
+    """Deletions that somebody believes finished."""
+    yield from _of_record(settings, deletion_lines)
+
+
+def _of_record(settings: Settings, lines: Callable[[Session], Iterator[Line]]) -> Iterator[Finding]:
+    """What the database tells; nothing where its schema is another, which the store's line says."""
     database = rag_bootstrap.open_database(settings.rag)
     try:
         if schema.current(database) != schema.head(database):
-            return  # the store's line says so
+            return
         with database.read() as session:
-            for line in key_lines(session):
+            for line in lines(session):
                 yield Finding(*line)
     finally:
         database.close()

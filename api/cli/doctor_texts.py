@@ -9,6 +9,7 @@ _CHECKS: dict[str, tuple[str, str]] = {
     "data folder": ("데이터 폴더", "data folder"),
     "store": ("데이터베이스", "store"),
     "keys": ("API 키", "keys"),
+    "deletions": ("삭제", "deletions"),
     "models and index": ("모델과 색인", "models and index"),
     "models": ("임베딩 모델", "models"),
     "model languages": ("모델 언어", "model languages"),
@@ -160,6 +161,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "not installed: repositories are fetched over HTTPS or from folders alone",
     ),
     "ssh_advice": ("SSH를 쓰려면 openssh-client를 설치하세요", "for SSH, install openssh-client"),
+    "deletions_none": ("삭제가 거듭 실패한 것이 없습니다", "no deletion fails again and again"),
+    "deletions_open": (
+        "삭제 {count}건이 거듭 실패했습니다({codes}). 검색에는 나오지 않지만 일부가 남아 있습니다. 영수증: {receipts}",
+        "{count} deletions could not be finished ({codes}): nobody finds them, yet something is left. Receipts: {receipts}",
+    ),
+    "deletions_advice": (
+        "`seogo documents receipt`로 이유를 보고 원인(권한, 저장소, 색인)을 없애세요. 서고가 자동으로 다시 시도합니다",
+        "see why with `seogo documents receipt`, and mend the cause (rights, store, index); it is tried again by itself",
+    ),
     "keys_none": (
         "정지되거나 삭제된 계정 때문에 거절되는 키가 없습니다",
         "no key in force is refused for an account that is suspended or deleted",

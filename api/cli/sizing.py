@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from api.cli.texts import text
+
+if TYPE_CHECKING:
+    from rag.sizing.cluster import Plan, Workload
 
 Quantisation = Literal["none", "scalar", "turbo"]
 
@@ -53,18 +56,33 @@ def sizing(
             json.dumps({"workload": asdict(workload), "node": asdict(node), **asdict(found), **per_node}, indent=2)
         )
         return
-    typer.echo(f"{workload.chunks:,} chunks, {workload.replicas} copies; bytes of one chunk in one copy:")
-    typer.echo(f"  {'part':<17}{'disk':>9}{'memory':>9}   formula")
+    _print(workload, found)
+
+
+def _print(workload: Workload, found: Plan) -> None:
+    from rag.sizing.cluster import GIB
+
+    typer.echo(text("sizing_head").format(chunks=workload.chunks, replicas=workload.replicas))
+    head = [text(f"sizing_{name}") for name in ("part", "disk", "memory", "formula")]
+    typer.echo(_line(*head))
     for part in found.parts:
-        typer.echo(f"  {part.name:<17}{part.disk:>9.0f}{part.memory:>9.0f}   {part.formula}")
+        name = text(f"sizing_{part.name.replace(' ', '_')}")
+        typer.echo(_line(name, f"{part.disk:.0f}", f"{part.memory:.0f}", part.formula))
     disk, memory = sum(part.disk for part in found.parts), sum(part.memory for part in found.parts)
-    typer.echo(f"  {'together':<17}{disk:>9.0f}{memory:>9.0f}")
-    typer.echo(f"in all, with headroom: {found.memory / GIB:,.0f} GiB of memory, {found.disk / GIB:,.0f} GiB of disk")
-    typer.echo(
-        f"nodes: {found.nodes} ({found.limit} decides), each with {found.memory_per_node / GIB:,.0f} GiB of memory and "
-        f"{found.disk_per_node / GIB:,.0f} GiB of disk in use"
-    )
-    typer.echo(f"settings: index.server.shards: {found.shards}, index.server.replicas: {workload.replicas}")
+    typer.echo(_line(text("sizing_together"), f"{disk:.0f}", f"{memory:.0f}"))
+    typer.echo(text("sizing_in_all").format(memory=found.memory / GIB, disk=found.disk / GIB))
+    each = {"memory": found.memory_per_node / GIB, "disk": found.disk_per_node / GIB}
+    typer.echo(text("sizing_nodes").format(nodes=found.nodes, limit=text(f"sizing_{found.limit}_limit"), **each))
+    settings = f"index.server.shards: {found.shards}, index.server.replicas: {workload.replicas}"
+    typer.echo(text("sizing_settings").format(settings=settings))
+
+
+def _line(name: str, disk: str, memory: str, formula: str = "") -> str:
+    """A line of the table; Hangul takes two places of a terminal."""
+    from rich.cells import cell_len
+
+    right = "".join(" " * max(0, 9 - cell_len(cell)) + cell for cell in (disk, memory))
+    return f"  {name}{' ' * max(1, 17 - cell_len(name))}{right}   {formula}".rstrip()
 
 
 def _whole(given: str) -> int:

@@ -142,4 +142,4 @@ def preview_retention(
 @router.delete("/{name}", status_code=202)
 def delete_collection(name: str, caller: Annotated[Caller, Depends(guarded(Action.DELETE_COLLECTION))]) -> ReceiptOut:
     """Delete a collection: gone for every reader at once and its name free; its documents are purged in the background."""
-    return ReceiptOut.of(caller.services.ingest.intake.delete_collection(caller.permit([name])))
+    return ReceiptOut.of(caller.services.ingest.intake.delete_collection(caller.permit([name])), caller.language)

@@ -305,4 +305,4 @@ def delete_document(
     permit = caller.permit()
     deleted = caller.services.ingest.intake.delete(permit, document_id)
     with caller.services.rag.database.read() as session:
-        return receipts_out(session, permit, [deleted])[0]
+        return receipts_out(session, permit, [deleted], caller.language)[0]

@@ -28,7 +28,7 @@ def list_receipts(
     with caller.services.rag.database.read() as session:
         rows = receipt.newest_permitted(session, permit, document_id=document_id, parent_id=parent_id, limit=limit)
         caller.audit.listed((row.collection_id, row.document_id) for row in rows)
-        return ReceiptPage(receipts=receipts_out(session, permit, rows))
+        return ReceiptPage(receipts=receipts_out(session, permit, rows, caller.language))
 
 
 @router.get("/{receipt_id}")
@@ -38,4 +38,4 @@ def get_receipt(receipt_id: UUID, caller: Annotated[Caller, Depends(guarded(Acti
     with caller.services.rag.database.read() as session:
         row = receipt.get_permitted(session, permit, receipt_id)
         caller.audit.saw([row.document_id])
-        return receipts_out(session, permit, [row])[0]
+        return receipts_out(session, permit, [row], caller.language)[0]

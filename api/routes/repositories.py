@@ -153,7 +153,7 @@ def delete_repository(repository_id: UUID, caller: Tender) -> ReceiptOut:
     permit = caller.permit()
     receipt = caller.services.ingest.repositories.delete(permit, repository_id)
     with caller.services.rag.database.read() as session:
-        return receipts_out(session, permit, [receipt])[0]
+        return receipts_out(session, permit, [receipt], caller.language)[0]
 
 
 @router.post("/{repository_id}/sync", status_code=202)

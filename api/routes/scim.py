@@ -25,6 +25,8 @@ from starlette.responses import JSONResponse
 
 from api.audit import some
 from api.deps import Caller, base_url, guarded
+from api.errors import language_of
+from api.scim_errors import told_in
 from rag.access.federation_scim import ScimDirectory
 from rag.access.federation_scim_models import (
     CONFIG,
@@ -56,9 +58,9 @@ class ScimRoute(APIRoute):
             try:
                 return await handler(request)
             except SCIMException as error:
-                return _told(error.to_error())
+                return _told(request, error.to_error())
             except ValidationError as error:
-                return _told(Error.from_validation_errors(error)[0])
+                return _told(request, Error.from_validation_errors(error)[0])
 
         return handled
 
@@ -428,5 +430,8 @@ def _listed(
     return JSONResponse(body, 200, {"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
 
 
-def _told(error: Error) -> Response:
-    return JSONResponse(error.model_dump(), error.status or 400, {"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
+def _told(request: Request, error: Error) -> Response:
+    language = language_of(request)
+    headers = {"Cache-Control": "no-store", "Content-Language": language}
+    body = told_in(error, language).model_dump()
+    return JSONResponse(body, error.status or 400, headers, media_type=MEDIA_TYPE)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from rag.domain.messages import UiLanguage, message_for
 from rag.store.receipt import DeletionReceipt
 
 
@@ -30,6 +31,15 @@ class Verified(BaseModel):
     documents: int = Field(0, description="of a deleted collection: documents that are still there")
 
 
+class PurgeTrouble(BaseModel):
+    """Why a deletion, which no reader sees any more, is not finished."""
+
+    code: str = Field(description="of the last error", examples=["index_unavailable"])
+    message: str
+    tries: int = Field(description="purges that did not remove everything")
+    retry_at: datetime | None = Field(description="when the next one is due")
+
+
 class ReceiptOut(BaseModel):
     """A deletion: what is gone for every reader since `deleted_at`, and since `purged_at` from everywhere."""
 
@@ -50,9 +60,10 @@ class ReceiptOut(BaseModel):
     deleted_at: datetime
     purged_at: datetime | None = Field(description="none while the purge runs")
     verified: Verified | None
+    trouble: PurgeTrouble | None = Field(description="what keeps `purged_at` open; none while nothing has failed")
 
     @classmethod
-    def of(cls, row: DeletionReceipt, source_key: str = "") -> ReceiptOut:
+    def of(cls, row: DeletionReceipt, language: UiLanguage, source_key: str = "") -> ReceiptOut:
         """The receipt as JSON; `source_key`: the name of its document, where it is about one, as the caller may see it."""
         return cls(
             id=row.id,
@@ -70,7 +81,15 @@ class ReceiptOut(BaseModel):
             deleted_at=row.deleted_at,
             purged_at=row.purged_at,
             verified=None if row.verified is None else Verified(**row.verified),
+            trouble=_trouble(row, language, source_key),
         )
+
+
+def _trouble(row: DeletionReceipt, language: UiLanguage, source_key: str) -> PurgeTrouble | None:
+    if row.purge_error is None:
+        return None
+    message = message_for(row.purge_error, {"name": source_key}, language)
+    return PurgeTrouble(code=row.purge_error, message=message, tries=row.purge_tries, retry_at=row.purge_retry_at)
 
 
 class ReceiptPage(BaseModel):

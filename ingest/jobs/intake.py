@@ -112,6 +112,7 @@ class Intake:
         """
         receipts = hide_items(self._database, permit, source_id, keys, documents)
         self._jobs.upkeep.purge_many([item.document_id for item in receipts if item.document_id is not None])
+        reached("items.queued", source_id)
         return receipts
 
     def change_attributes(
@@ -145,6 +146,7 @@ class Intake:
         """
         receipt = hide_collection(self._database, permit)
         self._jobs.upkeep.delete_collection(receipt.collection_id)
+        reached("collection.queued", receipt.collection_id)
         return receipt
 
     def retry(self, permit: Permit, document_id: UUID) -> None:

@@ -72,7 +72,7 @@ class UpkeepJobs:
         def purge_documents(document_ids: list[str]) -> None:
             for start in range(0, len(document_ids), removal.BATCH):
                 ids = [UUID(item) for item in document_ids[start : start + removal.BATCH]]
-                durable_step("purge", purging.purge_documents, pipeline, ids)
+                durable_step("purge", purging.purge_as_far_as_possible, pipeline, ids)
 
         @DBOS.workflow(name="delete_collection")
         def delete_collection(collection_id: str) -> None:
@@ -87,7 +87,8 @@ class UpkeepJobs:
         def apply_retention(collection_id: str) -> None:
             identity = UUID(collection_id)
             while document_ids := durable_step("retire", _expire_next, pipeline, identity):
-                durable_step("purge", purging.purge_documents, pipeline, [UUID(item) for item in document_ids])
+                ids = [UUID(item) for item in document_ids]
+                durable_step("purge", purging.purge_as_far_as_possible, pipeline, ids)
 
         self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
         self._retention = apply_retention

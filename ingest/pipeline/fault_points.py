@@ -51,12 +51,19 @@ _EFFECTS = {
     "fail.row_committed": "a failure is recorded; what it left is still there",
     "tidy.points_removed": "a failed version has left the index",
     "tidy.rows_removed": "its chunks are gone, not committed",
+    "tidy.blob_removed": "the derived files of one version are gone, those of others are not",
     "tidy.blobs_removed": "its derived files are gone, no row says so",
     "purge.begin": "a purge was taken up, nothing is removed",
     "purge.points_removed": "a deleted document has left the index",
     "purge.rows_removed": "its chunks are gone, not committed",
+    "purge.blob_removed": "the derived files of one version are gone, those of others are not",
     "purge.blobs_removed": "its derived files are gone",
+    "purge.original_dropped": "an original is gone, the lock on it and on others is held",
     "purge.original_removed": "its original is gone, no row says so",
+    "purge.row_written": "what was removed of a group is written, not committed",
+    "purge.row_committed": "committed; another group is not begun, no receipt is closed",
+    "purge.receipt_written": "receipts are closed, not committed",
+    "purge.receipt_committed": "some receipts are closed, others are not",
     "purge.end": "the purge is on record, the queue does not know",
 }
 
@@ -119,6 +126,23 @@ REPOSITORY_POINTS: dict[str, str] = {
     "repository.forgotten": "its rows are gone, the queue does not know",
 }
 """Points of keeping repositories in step (`ingest/pipeline/repository_sync.py`, `ingest/jobs/repositories.py`), likewise."""
+
+DELETION_POINTS: dict[str, str] = {
+    "items.rows_written": "documents of a source are hidden with their receipts, not committed",
+    "items.rows_committed": "committed; no purge is queued",
+    "items.queued": "their purge is queued; the client has no answer yet",
+    "collection.row_written": "a collection is deleted with its receipt, not committed",
+    "collection.row_committed": "committed; none of its documents is hidden, no job is queued",
+    "collection.queued": "the job is queued; the client has no answer yet",
+    "collection.batch_written": "a batch of its documents is hidden with their receipts, not committed",
+    "collection.batch_committed": "committed; the queue does not know, others are not hidden",
+    "collection.batch_purged": "a batch is purged, the queue does not know",
+    "collection.close_written": "its receipt is closed, not committed",
+    "collection.closed": "its receipt is closed, the queue does not know",
+    "retention.batch_written": "what is due is hidden with receipts, not committed",
+    "retention.batch_committed": "committed; no purge has it",
+}
+"""Points of deleting many documents at once (`ingest/pipeline/removal.py`, `retention.py`); those of the purge are above."""
 
 Hook = Callable[[str, str], None]
 _hook: Hook | None = None

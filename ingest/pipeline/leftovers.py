@@ -34,4 +34,5 @@ def remove_leftovers(
         reached(f"{step}.rows_removed", version_ids[0])
     for version_id in version_ids:
         blobs.delete_derived(version_id)
+        reached(f"{step}.blob_removed", version_id)
     reached(f"{step}.blobs_removed", version_ids[0])

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from ingest.pipeline import migration
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import tags_of
 from ingest.pipeline.steps import PARSED, Pipeline
 from rag.blobs.store import BlobStore
@@ -53,6 +54,7 @@ def drop_originals(
                 stored_at = None if stored_before is None else blobs.stored_at(content_hash)
                 if stored_before is None or stored_at is None or stored_at < stored_before:
                     blobs.delete_original(content_hash)
+                    reached("purge.original_dropped", content_hash)
 
 
 def sweep_originals(pipeline: Pipeline, stored_before: float) -> int:

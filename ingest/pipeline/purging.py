@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ingest.pipeline.fault_points import reached
+from ingest.pipeline.halving import Halving
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.maintenance import drop_originals
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
-from rag.domain.errors import PurgeIncomplete
+from rag.domain.errors import PurgeIncomplete, SeogoError
 from rag.store import attribute, family, lifecycle, receipt
 from rag.store import chunk as chunks_table
 from rag.store import version as versions_table
@@ -39,7 +41,8 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
 
 def purge_documents(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
     """Remove what these documents' deleted versions, those of what lay in them, and those that ended without answering left in
-    index, chunks and blobs; look again, close receipts. One document that resists does not keep the others: it stays open.
+    index, chunks and blobs; look again, close receipts. One document that resists, or on which it fails, does not keep the
+    others: it stays open, and its receipt says why and when it is due again.
 
     An original that is still needed stays: by another document, or for the retry of a failed version.
 
@@ -54,10 +57,27 @@ def purge_documents(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
     # What lies in a document goes before it: only by the document it would be found again.
     own = set(document_ids)
     ids = [*(item for item in inside if item not in own), *document_ids]
-    for start in range(0, len(ids), _REMOVED_TOGETHER):
-        _purge_group(pipeline, ids[start : start + _REMOVED_TOGETHER])
+    removal = Halving()
+    try:
+        for start in range(0, len(ids), _REMOVED_TOGETHER):
+            removal.each(ids[start : start + _REMOVED_TOGETHER], partial(_purge_group, pipeline))
+    except SeogoError:
+        _note_failures(pipeline, document_ids, removal.failed)
+        raise
+    _close_receipts(pipeline, document_ids, removal.failed)
     reached("purge.end", document_ids[0])
-    _close_receipts(pipeline, document_ids)
+
+
+def purge_as_far_as_possible(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
+    """`purge_documents` for many of which none waits for another: what is left of some is on their receipts, and due again.
+
+    Raises:
+        Unavailable: none of them can be purged now.
+    """
+    try:
+        purge_documents(pipeline, document_ids)
+    except PurgeIncomplete as error:
+        log.warning("a purge of %d documents goes on without some of them: %s", len(document_ids), error)
 
 
 def _purge_group(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
@@ -70,6 +90,8 @@ def _purge_group(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
         reached("purge.original_removed", document_ids[0])
     with pipeline.database.write() as session:
         _record_removal(session, document_ids, [version.id for version in left])
+        reached("purge.row_written", document_ids[0])
+    reached("purge.row_committed", document_ids[0])
 
 
 def _remove(pipeline: Pipeline, versions: Sequence[DocumentVersion]) -> None:
@@ -100,15 +122,53 @@ def _record_removal(session: Session, document_ids: Sequence[UUID], version_ids:
     session.execute(of_gone.where(Document.id.not_in(again)).values(purged_at=utc_now()))
 
 
-def _close_receipts(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
+def _close_receipts(pipeline: Pipeline, document_ids: Sequence[UUID], failed: Mapping[UUID, SeogoError]) -> None:
     with pipeline.database.read() as session:
         waiting = receipt.open_of_documents(session, document_ids)
-    weighed = [(receipt_id, max(1, documents)) for receipt_id, documents in waiting]
-    resisting = [item for ids in _portions(weighed, _REMOVED_TOGETHER) for item in _close(pipeline, ids)]
+    resisting: list[DeletionReceipt] = []
+    closing = Halving()
+    for ids in _portions([(receipt_id, max(1, documents)) for receipt_id, documents in waiting], _REMOVED_TOGETHER):
+        closing.each(ids, lambda some: resisting.extend(_close(pipeline, some)))
     for item in resisting:
         log.warning("something of document %s was left after its deletion", item.document_id)
-    if resisting:
-        raise PurgeIncomplete(name=resisting[-1].source_key)
+    left = {item.id: PurgeIncomplete.code for item in resisting} | _codes(closing.failed)
+    _note_failures(pipeline, document_ids, failed, left)
+    if left:
+        with pipeline.database.read() as session:
+            raise PurgeIncomplete(name=session.get_one(DeletionReceipt, next(reversed(left))).source_key)
+    for error in failed.values():  # nothing is left by the count, and still it is not on record as removed
+        raise error
+
+
+def _codes(failed: Mapping[UUID, SeogoError]) -> dict[UUID, str]:
+    return {identity: error.code for identity, error in failed.items()}
+
+
+def _note_failures(
+    pipeline: Pipeline,
+    document_ids: Sequence[UUID],
+    failed: Mapping[UUID, SeogoError],
+    left: Mapping[UUID, str] | None = None,
+) -> None:
+    """Say on the receipts of these documents what keeps them open.
+
+    Args:
+        failed: documents that could not be removed: they themselves, or what lies in them.
+        left: receipts that a look keeps open, with the code; where the removal had failed, that one's tells more.
+    """
+    causes = dict(left or {})
+    if failed:
+        with pipeline.database.read() as session:
+            items = receipt.by_ids(session, [one for one, _ in receipt.open_of_documents(session, document_ids)])
+            versions = lifecycle.uncleaned_versions(session, list(failed))
+        whose = {str(version.id): version.document_id for version in versions}
+        for item in items:
+            named = [whose[entry["id"]] for entry in item.versions if entry["id"] in whose]
+            if named:
+                causes[item.id] = failed[named[0]].code
+    if causes:
+        with pipeline.database.write() as session:
+            receipt.note_failures(session, causes)
 
 
 def _portions(weighed: Sequence[tuple[UUID, int]], most: int) -> Iterator[list[UUID]]:
@@ -143,6 +203,9 @@ def _close(pipeline: Pipeline, receipt_ids: Sequence[UUID]) -> list[DeletionRece
         with pipeline.database.write() as session:
             for stored in receipt.by_ids(session, sorted(closed)):
                 stored.verified, stored.purged_at = found[stored.id], utc_now()
+                stored.purge_error = stored.purge_retry_at = None
+            reached("purge.receipt_written", receipt_ids[0])
+        reached("purge.receipt_committed", receipt_ids[0])
     return resisting
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.hiding import hide_many
-from ingest.pipeline.purging import purge_documents
+from ingest.pipeline.purging import purge_as_far_as_possible
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
@@ -71,7 +71,9 @@ def hide_items(
         actor = Actor.of(permit.principal)
         hidden = hide_many(session, [row.id for row, _ in found], actor, DeletionReason.SOURCE)
         connector.forget_items(session, source.id, [item.key for item in items])
-        return hidden.receipts
+        reached("items.rows_written", source_id)
+    reached("items.rows_committed", source_id)
+    return hidden.receipts
 
 
 def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
@@ -109,6 +111,8 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
         glossary.clear(session, row.id)
         repository_work.hide_of_collection(session, row.id, item.deleted_at)
         repository_rules.forget(session, row.id)
+        reached("collection.row_written", collection_id)
+    reached("collection.row_committed", collection_id)
     return item
 
 
@@ -120,15 +124,18 @@ def hide_next(database: Database, collection_id: UUID) -> list[UUID]:
         query = select(Document.id).where(Document.collection_id == collection_id, Document.deleted_at.is_(None))
         ids = session.scalars(query.order_by(Document.id).limit(BATCH)).all()
         hide_many(session, ids, Actor(parent.actor_id, parent.actor_name), DeletionReason.COLLECTION, parent.id)
-        return list(ids)
+        reached("collection.batch_written", collection_id)
+    reached("collection.batch_committed", collection_id)
+    return list(ids)
 
 
 def purge_next(pipeline: Pipeline, collection_id: UUID) -> int:
-    """Purge the next hidden documents of a deleted collection; returns how many."""
+    """Purge the next hidden documents of a deleted collection; returns how many, those of which something is left among them."""
     with pipeline.database.read() as session:
         parent = _receipt_of_collection(session, collection_id)
         ids = receipt.open_children(session, parent.id, BATCH)
-    purge_documents(pipeline, ids)
+    purge_as_far_as_possible(pipeline, ids)
+    reached("collection.batch_purged", collection_id)
     return len(ids)
 
 
@@ -149,6 +156,8 @@ def close_collection(pipeline: Pipeline, collection_id: UUID) -> None:
             parent.verified = {"documents": 0, "unfinished": unfinished}
             parent.purged_at = utc_now()
         session.get_one(Collection, collection_id).purged_at = parent.purged_at
+        reached("collection.close_written", collection_id)
+    reached("collection.closed", collection_id)
 
 
 def _receipt_of_collection(session: Session, collection_id: UUID) -> DeletionReceipt:

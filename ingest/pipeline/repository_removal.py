@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline import removal
 from ingest.pipeline.hiding import hide_many
-from ingest.pipeline.purging import purge_documents
+from ingest.pipeline.purging import purge_as_far_as_possible
 from ingest.pipeline.steps import Pipeline
 from rag.domain.principal import Permit
 from rag.store import (
@@ -79,11 +79,7 @@ def hide_rest(database: Database, repository_id: UUID) -> None:
 
 
 def purge_some(pipeline: Pipeline, repository_id: UUID) -> int:
-    """Purge the next hidden documents of a deleted repository; returns how many.
-
-    Raises:
-        PurgeIncomplete: something was left of at least one of them.
-    """
+    """Purge the next hidden documents of a deleted repository; returns how many, those of which something is left among them."""
     with pipeline.database.read() as session:
         row = session.get(Repository, repository_id)
         ids = (
@@ -91,7 +87,7 @@ def purge_some(pipeline: Pipeline, repository_id: UUID) -> int:
             if row is None or row.receipt_id is None
             else receipt.open_children(session, row.receipt_id, removal.BATCH)
         )
-    purge_documents(pipeline, ids)
+    purge_as_far_as_possible(pipeline, ids)
     return len(ids)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.hiding import hide_many, hide_versions
 from ingest.pipeline.removal import BATCH
 from rag.domain.principal import Permit
@@ -69,7 +70,9 @@ def expire_next(database: Database, collection_id: UUID) -> list[UUID]:
             by_document.setdefault(document.id, (document, []))[1].append(version)
         for document, versions in by_document.values():
             _give_up(session, document, versions)
-        return [*(item.id for item in found.documents), *by_document]
+        reached("retention.batch_written", collection_id)
+    reached("retention.batch_committed", collection_id)
+    return [*(item.id for item in found.documents), *by_document]
 
 
 def _give_up(session: Session, document: Document, versions: Sequence[DocumentVersion]) -> None:

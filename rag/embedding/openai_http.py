@@ -34,7 +34,7 @@ from rag.embedding.pieces import WIDE_TEXTS, Piece
 from rag.settings import EmbeddingSettings
 from rag.text.grouping import grouped
 from rag.text.token_estimate import estimated_tokens
-from rag.transport.server import ModelServer, Patience, UnusableAnswer
+from rag.transport.server import ModelServer, Patience, Question, UnusableAnswer
 
 TEXTS_PER_REQUEST = 32
 """TEI refuses more by default (`--max-client-batch-size`)."""
@@ -255,6 +255,10 @@ def _stop(queues: Sequence[ThreadPoolExecutor], servers: Sequence[ModelServer]) 
         server.close()
 
 
+def _shortest_text(model: str) -> Question:
+    return Question("/v1/embeddings", {"model": model, "input": ["a"]})
+
+
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     """`texts` in order, in lists of at most `TEXTS_PER_REQUEST` and `CHARACTERS_PER_REQUEST`; a longer one stands alone."""
     return grouped(texts, TEXTS_PER_REQUEST, CHARACTERS_PER_REQUEST)
@@ -280,6 +284,8 @@ def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
             root,
             key_file=settings.api_key_file,
             patience=PATIENCE[role],
+            # Of a question nobody counts tries; a document is set aside after three.
+            asked_first=_shortest_text(settings.model) if role is Role.PASSAGE else None,
             connections=AT_ONCE[role],
             max_response_bytes=LARGEST_ANSWER,
         )

@@ -20,6 +20,7 @@ from rag.store import access_rule
 from rag.store.base import in_groups, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document, covered
+from rag.store.receipt import DeletionReceipt, is_due
 from rag.store.tenant import Tenant
 from rag.store.version import IN_LONG, RETRYABLE, UNFINISHED, DocumentVersion, Priority, Stage, VersionState, at_end
 
@@ -391,13 +392,20 @@ def _cancel_where(session: Session, *conditions: ColumnElement[bool]) -> int:
 
 
 def uncleaned(session: Session, finished_before: datetime, limit: int) -> Sequence[UUID]:
-    """Documents with versions that ended without answering and that may have left something behind."""
+    """Documents with versions that ended without answering and that may have left something behind.
+
+    Those whose deletion failed and waits for its next try are left out, so that they take nobody's place.
+    """
+    waits = exists().where(
+        DeletionReceipt.document_id == _V.document_id, DeletionReceipt.purged_at.is_(None), not_(is_due())
+    )
     query = (
         select(_V.document_id)
         .where(
             _V.state.in_([*RETRYABLE, VersionState.DELETED]),
             _V.cleaned_at.is_(None),
             or_(_V.finished_at.is_(None), _V.finished_at < finished_before),
+            ~waits,
         )
         .distinct()
         .limit(limit)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -17,6 +17,9 @@ from rag.domain.principal import Permit, Principal
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.document import Document, covered
 from rag.store.version import DocumentVersion, VersionState
+
+_FIRST_PAUSE = timedelta(seconds=10)
+_LONGEST_PAUSE = timedelta(hours=1)
 
 
 class ReceiptKind(StrEnum):
@@ -76,6 +79,9 @@ class DeletionReceipt(Base):
         purged_at: when nothing was left; None until then.
         verified: what was counted after the purge: `points`, `chunks`, `derived`, `originals` (all zero),
             `originals_shared` (kept, since another document of the collection has the same content).
+        purge_tries: purges that did not remove everything.
+        purge_error: code of the error of the last of them; None once nothing is left.
+        purge_retry_at: when a purge that failed is taken up again.
     """
 
     __tablename__ = "deletion_receipt"
@@ -101,6 +107,9 @@ class DeletionReceipt(Base):
     deleted_at: Mapped[datetime] = mapped_column(default=utc_now)
     purged_at: Mapped[datetime | None]
     verified: Mapped[dict[str, Any] | None]
+    purge_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    purge_error: Mapped[str | None] = mapped_column(String(64))
+    purge_retry_at: Mapped[datetime | None]
 
 
 def issue(
@@ -200,8 +209,36 @@ def by_ids(session: Session, ids: Sequence[UUID]) -> Sequence[DeletionReceipt]:
     return session.scalars(select(DeletionReceipt).where(DeletionReceipt.id.in_(ids))).all()
 
 
+def note_failures(session: Session, causes: Mapping[UUID, str]) -> None:
+    """Note for these receipts that a purge left something, with the code of the error, and when the next one is due.
+
+    A second try follows at once; then the pauses grow from 10 seconds fourfold to an hour.
+    """
+    for row in by_ids(session, list(causes)):
+        if row.purged_at is None:
+            row.purge_tries, row.purge_error = row.purge_tries + 1, causes[row.id]
+            row.purge_retry_at = utc_now() + _pause_after(row.purge_tries)
+
+
+def _pause_after(tries: int) -> timedelta:
+    return timedelta(0) if tries < 2 else min(_LONGEST_PAUSE, _FIRST_PAUSE * 4 ** min(tries - 2, 8))
+
+
+def is_due() -> ColumnElement[bool]:
+    """That a purge that is not finished need not wait for its next try."""
+    return or_(DeletionReceipt.purge_retry_at.is_(None), DeletionReceipt.purge_retry_at <= utc_now())
+
+
+def failing(session: Session, at_least: int, limit: int) -> tuple[int, Sequence[DeletionReceipt]]:
+    """How many deletions could not be finished in so many tries, and those with the most tries."""
+    stuck = (DeletionReceipt.purged_at.is_(None), DeletionReceipt.purge_tries >= at_least)
+    total = session.scalar(select(func.count()).where(*stuck)) or 0
+    query = select(DeletionReceipt).where(*stuck).order_by(DeletionReceipt.purge_tries.desc(), DeletionReceipt.id)
+    return total, session.scalars(query.limit(limit)).all()
+
+
 def open_documents(session: Session, deleted_before: datetime, limit: int) -> Sequence[UUID]:
-    """Documents with an unfinished purge that began before this moment, oldest first; those of collections left out."""
+    """Documents with an unfinished purge that began before this moment and is due, oldest first; not those of collections."""
     query = (
         select(DeletionReceipt.document_id)
         .where(
@@ -209,6 +246,7 @@ def open_documents(session: Session, deleted_before: datetime, limit: int) -> Se
             DeletionReceipt.deleted_at < deleted_before,
             DeletionReceipt.document_id.is_not(None),
             DeletionReceipt.parent_id.is_(None),
+            is_due(),
         )
         .order_by(DeletionReceipt.deleted_at)
         .limit(limit)
@@ -227,9 +265,9 @@ def open_collections(session: Session, deleted_before: datetime) -> Sequence[UUI
 
 
 def open_children(session: Session, parent_id: UUID, limit: int) -> Sequence[UUID]:
-    """Documents of a collection's deletion that are hidden and not purged yet."""
+    """Documents of a collection's deletion that are hidden and not purged yet; those that wait for a next try left out."""
     query = select(DeletionReceipt.document_id).where(
-        DeletionReceipt.parent_id == parent_id, DeletionReceipt.purged_at.is_(None)
+        DeletionReceipt.parent_id == parent_id, DeletionReceipt.purged_at.is_(None), is_due()
     )
     return [item for item in session.scalars(query.limit(limit)) if item is not None]
 

@@ -129,7 +129,10 @@ class EgressGuard:
             self.networks.append(ip_network(entry.strip("[]"), strict=False))
         except ValueError:
             if not entry or set(entry) & set("/:@ "):
-                raise ConfigurationError(detail=f"not a host, address or network: {entry}") from None
+                raise ConfigurationError(
+                    detail=f"not a host, address or network: {entry}",
+                    detail_ko=f"호스트 이름, 주소, 네트워크 가운데 어느 것도 아닙니다: {entry}",
+                ) from None
             self.names.add(_folded(entry))
 
     def _named(self, host: str) -> bool:

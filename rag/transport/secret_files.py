@@ -21,7 +21,8 @@ def read_secret(file: Path) -> str:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise ConfigurationError(detail=f"{file}: {error.strerror}") from error
+        detail_ko = f"{file}: 파일을 열 수 없습니다({error.strerror})"
+        raise ConfigurationError(detail=f"{file}: {error.strerror}", detail_ko=detail_ko) from error
     try:
         _require_private(file, os.fstat(descriptor))  # of what was opened: the name may stand for another file by now
         raw = os.read(descriptor, _LONGEST + 1)
@@ -32,18 +33,23 @@ def read_secret(file: Path) -> str:
     except UnicodeDecodeError:
         secret = ""
     if not secret or len(raw) > _LONGEST:
-        raise ConfigurationError(detail=f"{file}: expected a secret as text")
+        raise ConfigurationError(
+            detail=f"{file}: expected a secret as text",
+            detail_ko=f"{file}: 비밀값이 텍스트로 들어 있어야 합니다(최대 {_LONGEST:,}바이트)",
+        )
     return secret
 
 
 def _require_private(file: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(detail=f"{file}: expected a file")
+        raise ConfigurationError(detail=f"{file}: expected a file", detail_ko=f"{file}: 일반 파일이어야 합니다")
     if found.st_mode & stat.S_IRWXO or found.st_mode & stat.S_IWGRP:
         mode = stat.S_IMODE(found.st_mode)
         raise ConfigurationError(
             detail=f"{file} holds a secret and its mode is {mode:04o}: others can read or change it. Run: chmod 600 {file}"
-            " (of a secret that Docker or Kubernetes mounts: mode or defaultMode 0400)"
+            " (of a secret that Docker or Kubernetes mounts: mode or defaultMode 0400)",
+            detail_ko=f"{file}에는 비밀값이 있는데 권한이 {mode:04o}여서 다른 사용자가 읽거나 바꿀 수 있습니다. 실행할 명령: "
+            f"chmod 600 {file} (Docker나 Kubernetes가 마운트한 비밀값이면 mode 또는 defaultMode를 0400으로)",
         )
 
 
@@ -58,5 +64,8 @@ def with_password(url: str, file: Path | None) -> str:
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if not at or ":" in user:
-        raise ConfigurationError(detail=f"{file}: the address of the database must name a user, and no password")
+        raise ConfigurationError(
+            detail=f"{file}: the address of the database must name a user, and no password",
+            detail_ko=f"{file}: 데이터베이스 주소에는 사용자 이름이 있고 비밀번호는 없어야 합니다",
+        )
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(read_secret(file), safe='')}@{host}"))

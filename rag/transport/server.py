@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import queue
 import random
 import ssl
@@ -43,6 +44,8 @@ _FAIR_S = 1.0
 _KEEPALIVE_S = 2.0
 """Idle connections are dropped before uvicorn, under vLLM, drops them (5 s): a request never meets a closing one."""
 _LONGEST_KEY = 4096
+_HEARD_S = 10.0
+"""How long an answer tells that a server is there, before which a request is held against what was sent with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,14 @@ class Patience:
     tries: int = 3
     pause_s: float = 0.2
     longest_pause_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A small request that every text passes with, by which a server shows that it is there."""
+
+    path: str
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,7 @@ class ModelServer:
         key_file: Path | None = None,
         patience: Patience | None = None,
         tolerance: Tolerance | None = None,
+        asked_first: Question | None = None,
         connections: int = 8,
         max_response_bytes: int = 16 * 2**20,
         transport: httpx.BaseTransport | None = None,
@@ -164,6 +176,9 @@ class ModelServer:
         Args:
             name: of the model, for messages.
             url: root that the paths of `post` are put behind.
+            asked_first: sent before a request where nothing was heard of the server lately. A proxy gives 502 and 504 for a
+                server that is away as well as for one that died of the request: only where this was answered just before, the
+                request is taken for the cause (`ModelUnavailable`), else the server for away (`ModelAway`).
             key_file: file with the server's key; read for each call, so that a key can be exchanged.
             transport: takes the place of the network in tests.
             jitter: a number from 0 to 1.
@@ -177,6 +192,7 @@ class ModelServer:
         self._patience = patience or Patience()
         self._max_bytes = max_response_bytes
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
+        self._asked_first, self._heard_at, self._asking = asked_first, -math.inf, threading.Lock()
         self.breaker = CircuitBreaker(tolerance or Tolerance(), clock)
         read_key(key_file)
         # One pool of httpx for all threads would now and then close a connection that another thread has just begun to
@@ -218,11 +234,31 @@ class ModelServer:
         """As `post`, but a refusal (status 400 to 499, but for 429, and 501) is returned, for callers that can ask otherwise."""
         end = self._clock() + self._patience.timeout_s
         end = end if deadline is None else min(end, deadline)
+        if self._asked_first is not None and self._unheard():
+            self._ask_first(self._asked_first, end)
+        return self._asked(path, body, end)
+
+    def _unheard(self) -> bool:
+        return self._clock() - self._heard_at > _HEARD_S
+
+    def _ask_first(self, first: Question, end: float) -> None:
+        """One asks for all that wait to be sent."""
+        with self._asking:
+            if not self._unheard():
+                return
+            try:
+                self._asked(first.path, first.body, end)
+            except ModelUnavailable as error:
+                raise ModelAway(name=self.name) from error
+
+    def _asked(self, path: str, body: Mapping[str, Any], end: float) -> Reply:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         taken = False
         for number in range(1, self._patience.tries + 1):
             try:
-                return self._admitted(path, body, content, end)
+                reply = self._admitted(path, body, content, end)
+                self._heard_at = self._clock()
+                return reply
             except _Retry as again:
                 taken = taken or again.taken
                 pause = self._pause(number, again.after_s)
@@ -253,6 +289,7 @@ class ModelServer:
 
     def _unavailable(self, path: str, reason: str, taken: bool) -> ModelUnavailable:
         log.warning("model server %s, %s: %s", self.url, path, reason)
+        self._heard_at = -math.inf
         return ModelUnavailable(name=self.name) if taken else ModelAway(name=self.name)
 
     def _admitted(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,10 +24,16 @@ Life = Callable[[Path, int, str], None]
 
 
 def kill_at(point: str) -> None:
-    """This process dies when it comes to `point`; never, where that is empty."""
+    """This process dies when it comes to `point`; never, where that is empty. `point:3` is the third time that it comes there."""
+    wanted, _, turn = point.partition(":")
+    seen = 0
+    guard = threading.Lock()
 
     def kill(name: str, subject: str) -> None:
-        if name == point:
+        nonlocal seen
+        with guard:
+            seen += name == wanted
+        if name == wanted and seen >= int(turn or 1):
             os.kill(os.getpid(), signal.SIGKILL)
 
     fault_points.install(kill if point else None)

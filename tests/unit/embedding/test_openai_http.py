@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable, ModelUnusable
+from rag.domain.errors import ConfigurationError, ModelAway, ModelUnavailable, ModelUnusable
 from rag.domain.language import Language
 from rag.domain.messages import localized
 from rag.embedding import openai_http
@@ -32,7 +32,9 @@ from rag.embedding.openai_http import (
 from rag.embedding.registry import DENSE
 from rag.settings import EmbeddingSettings
 from rag.text.token_estimate import estimated_tokens
-from rag.transport.server import UnusableAnswer
+from rag.transport import server
+from rag.transport.breaker import Tolerance
+from rag.transport.server import Patience, UnusableAnswer
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
 WIDTH = 8
@@ -94,6 +96,11 @@ def embedding(respond: Respond = vllm, **settings: Any) -> Iterator[tuple[OpenAi
             embedder.close()
 
 
+def of_texts(scripted: ScriptedServer) -> list[Call]:
+    """The calls but for the one by which the server shows that it is there."""
+    return [call for call in scripted.calls if call.body.get("input") != ["a"]]
+
+
 def test_rows_come_in_order_and_of_unit_length() -> None:
     texts = [f"문서 {i} 의 본문" for i in range(100)]
     with embedding() as (embedder, scripted):
@@ -102,8 +109,9 @@ def test_rows_come_in_order_and_of_unit_length() -> None:
         assert made.dense.dtype == np.float32
         assert made.sparse is None
         np.testing.assert_allclose(made.dense, np.stack([unit(text) for text in texts]), atol=1e-6)
-        assert sorted(len(call.body["input"]) for call in scripted.calls) == [4, 32, 32, 32]
-        assert all(call.body["encoding_format"] == "base64" for call in scripted.calls)
+        assert sorted(len(call.body["input"]) for call in of_texts(scripted)) == [4, 32, 32, 32]
+        assert len(scripted.calls) == 5, "one asks for all"
+        assert all(call.body["encoding_format"] == "base64" for call in of_texts(scripted))
 
 
 def test_it_is_an_embedder_and_the_registry_knows_it(tmp_path: Path) -> None:
@@ -143,7 +151,7 @@ def test_the_instruction_stands_before_queries_alone(model: str, prompt: str) ->
         embedder.embed(["휴가는 며칠인가"], Role.QUERY)
         embedder.embed(["휴가는 15일이다"], Role.PASSAGE)
         assert scripted.calls[0].body["input"] == [f"{prompt}휴가는 며칠인가"]
-        assert scripted.calls[1].body["input"] == ["휴가는 15일이다"]
+        assert scripted.calls[-1].body["input"] == ["휴가는 15일이다"]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +193,44 @@ def test_a_refused_text_does_not_switch_base64_off() -> None:
         assert ["encoding_format" in call.body for call in scripted.calls] == [True, False] * 2
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_server_that_is_away_behind_a_proxy_is_no_fault_of_the_texts(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a document is set aside after three tries of an evening on which the server restarts."""
+    monkeypatch.setitem(openai_http.PATIENCE, Role.PASSAGE, Patience(tries=2, pause_s=0.001))
+    with embedding(lambda call: Answer({}, status)) as (embedder, scripted):
+        for work in (lambda: embedder.embed(["가"], Role.PASSAGE), lambda: embedder.count_tokens(["가"])):
+            with pytest.raises(ModelAway):
+                work()
+        assert all(call.body["input"] == ["a"] for call in scripted.calls), "no text is sent to nobody"
+
+
+def test_a_text_that_a_server_dies_of_is_at_fault_each_time_that_others_pass_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(openai_http.PATIENCE, Role.PASSAGE, Patience(tries=2, pause_s=0.001))
+    monkeypatch.setattr(server, "Tolerance", lambda: Tolerance(failures=1000))
+    alive = True
+
+    def fragile(call: Call) -> Answer:
+        nonlocal alive
+        alive = alive and "독" not in str(call.body)
+        return vllm(call) if alive else Answer({}, 502)
+
+    found: list[type[Exception]] = []
+    with embedding(fragile) as (embedder, _):
+        for _ in range(3):
+            alive = True
+            for text in ("독", "독", "가"):
+                with pytest.raises(ModelUnavailable) as caught:
+                    embedder.embed([text], Role.PASSAGE)
+                found.append(caught.type)
+        alive = True
+        assert embedder.embed(["가"], Role.PASSAGE).dense is not None
+    assert found == [ModelUnavailable, ModelAway, ModelAway] * 3
+
+
 def test_a_query_does_not_wait_for_bulk_requests() -> None:
     gate = threading.Event()
 
@@ -196,13 +242,13 @@ def test_a_query_does_not_wait_for_bulk_requests() -> None:
     with embedding(slow_passages) as (embedder, scripted), ThreadPoolExecutor(1) as caller:
         texts = [f"passage {i}" for i in range(TEXTS_PER_REQUEST * 3 * AT_ONCE[Role.PASSAGE])]
         bulk = caller.submit(embedder.embed, texts, Role.PASSAGE)
-        while len(scripted.calls) < AT_ONCE[Role.PASSAGE]:
+        while len(of_texts(scripted)) < AT_ONCE[Role.PASSAGE]:
             time.sleep(0.005)
         made = embedder.embed(["질문"], Role.QUERY)
         assert made.dense is not None
         assert not bulk.done()
         # Bounded: no more bulk requests are in flight than there are places.
-        assert len(scripted.calls) == AT_ONCE[Role.PASSAGE] + 1
+        assert len(of_texts(scripted)) == AT_ONCE[Role.PASSAGE] + 1
         gate.set()
         rows = bulk.result(timeout=20).dense
         assert rows is not None
@@ -339,7 +385,7 @@ def test_vllms_term_weights_belong_to_the_tokens_of_the_same_text() -> None:
 def test_long_texts_are_cut_before_their_last_token() -> None:
     with embedding(term_weights=True, max_tokens=32) as (embedder, scripted):
         embedder.embed(["가" * 300], Role.PASSAGE)
-        ids = next(call for call in scripted.calls if call.path == "/v1/embeddings").body["input"][0]
+        ids = next(call for call in of_texts(scripted) if call.path == "/v1/embeddings").body["input"][0]
         assert len(ids) == 32
         assert (ids[0], ids[-1]) == (0, 2)
 
@@ -394,14 +440,14 @@ def test_tokens_are_counted_by_the_server() -> None:
         assert embedder.count_tokens(["가나다", "", "abcd"]) == [5, 2, 6]
     with embedding(tei) as (embedder, scripted):
         assert embedder.count_tokens(["가나다"] * 40) == [3] * 40
-        assert scripted.paths() == ["/tokenize"] * 4
+        assert scripted.paths() == ["/v1/embeddings", *["/tokenize"] * 4]
 
 
 def test_without_a_tokenizer_tokens_are_estimated_and_the_server_asked_once() -> None:
     with embedding(lambda call: NOT_FOUND) as (embedder, scripted):
         for _ in range(2):
             assert embedder.count_tokens(["가나다", "hello world"]) == [5, 7]
-        assert len(scripted.calls) == 2
+        assert scripted.paths() == ["/v1/embeddings", *["/tokenize"] * 2]
 
 
 def starting(seen: list[Call]) -> Respond:

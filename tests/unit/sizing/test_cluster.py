@@ -1,6 +1,7 @@
 """The sizing sheet, with numbers worked out by hand, and beside what Edge really writes."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -103,6 +104,9 @@ def test_the_command_prints_the_plan() -> None:
     as_json = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
     assert (as_json["nodes"], as_json["shards"], as_json["workload"]["chunks"]) == (23, 60, 10**9)
     assert sum(part["memory"] for part in as_json["parts"]) * 1e9 * 2 * 1.2 == pytest.approx(as_json["memory"])
+    korean = CliRunner().invoke(app, arguments, env={"SEOGO_LANG": "ko"}).output
+    assert "노드: 23대(메모리 기준)" in korean and "검색 그래프" in korean
+    assert not re.search(r"\b(of|each|part|together|disk|chunks)\b", korean), korean
     for wrong in ("-5", "1.5", "viele", "1e13", "nan", "inf"):
         assert CliRunner().invoke(app, ["sizing", f"--chunks={wrong}"]).exit_code == 2
 

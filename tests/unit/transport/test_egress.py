@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from rag.domain.errors import ConfigurationError, EgressRefused
+from rag.domain.messages import localized
 from rag.transport.egress import EgressGuard, hosts_of
 from tests.support.live import served
 
@@ -133,8 +134,9 @@ def test_what_is_allowed(host: str, expected: bool) -> None:
 
 @pytest.mark.parametrize("entry", ["", "http://engine", "engine:8000", "user@engine", "a b"])
 def test_an_entry_that_is_no_host_is_refused(entry: str) -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError) as refused:
         EgressGuard([entry])
+    assert f"네트워크 가운데 어느 것도 아닙니다: {entry}" in localized(refused.value, "ko")
 
 
 def test_an_address_that_an_allowed_name_has_may_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

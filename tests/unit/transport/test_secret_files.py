@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -15,9 +16,11 @@ from api.settings import load_settings
 from ingest.settings import IngestSettings
 from rag.bootstrap import open_database
 from rag.domain.errors import ConfigurationError
+from rag.domain.messages import localized
 from rag.settings import RagSettings, StoreSettings
 from rag.transport.secret_files import read_secret, with_password
 
+ENGLISH = re.compile(r"\b(is|the|a|expected|holds|must|others|no such)\b")
 SECRET = "hunter2-비밀/@:?#"
 
 
@@ -53,6 +56,24 @@ def test_what_is_no_secret_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", tmp_path / "binary"):
         with pytest.raises(ConfigurationError):
             read_secret(path)
+
+
+def test_what_is_wrong_with_a_secret_is_said_in_korean_too(tmp_path: Path) -> None:
+    public, empty = secret_file(tmp_path, mode=0o644), tmp_path / "empty"
+    empty.touch(0o600)
+    for path, said in (
+        (public, f"chmod 600 {public}"),
+        (empty, "비밀값이 텍스트로 들어 있어야"),
+        (tmp_path, "일반 파일이어야"),
+        (tmp_path / "none", "열 수 없습니다"),
+    ):
+        with pytest.raises(ConfigurationError) as refused:
+            read_secret(path)
+        korean = localized(refused.value, "ko")
+        assert said in korean and not ENGLISH.search(korean), korean
+    with pytest.raises(ConfigurationError) as refused:
+        with_password("postgresql://db/seogo", public)
+    assert "사용자 이름이 있고" in localized(refused.value, "ko")
 
 
 def test_a_link_to_a_public_file_is_refused(tmp_path: Path) -> None:
