@@ -86,7 +86,7 @@ class ReceiptOut(BaseModel):
 
 
 def _trouble(row: DeletionReceipt, language: UiLanguage, source_key: str) -> PurgeTrouble | None:
-    if row.purge_error is None:
+    if row.purge_error is None or row.purged_at is not None:
         return None
     message = message_for(row.purge_error, {"name": source_key}, language)
     return PurgeTrouble(code=row.purge_error, message=message, tries=row.purge_tries, retry_at=row.purge_retry_at)

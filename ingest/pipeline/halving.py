@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from rag.domain.errors import SeogoError, StoreUnavailable
+from rag.domain.errors import SeogoError, StoreUnavailable, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,7 @@ class Halving:
         """Do `work`.
 
         Raises:
-            StoreUnavailable: the database is away.
-            SeogoError: the work failed on the first few alone, and has gone well on none.
+            Unavailable: the database is away, or the work failed on the first few alone, and has gone well on none.
         """
         try:
             work(ids)
@@ -54,4 +53,4 @@ class Halving:
             error = SeogoError()
         self.failed[identity] = error
         if not self._went_well and len(self.failed) >= _GIVE_UP_AFTER:
-            raise error
+            raise error if isinstance(error, Unavailable) else Unavailable() from error

@@ -182,7 +182,7 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
         recent = utc_now() - tidied_after
         in_tidying = {row[0] for row in session.execute(query.where(DocumentVersion.finished_at > recent))}
         unfinished = list(lifecycle.unfinished(session))
-        uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS))
+        uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS, waiting=True))
         kept = client_file.originals(session)
     found = _tallied(pipeline.index.versions_of())
     stored = set(pipeline.blobs.original_hashes())

@@ -62,9 +62,11 @@ def purge_documents(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
         for start in range(0, len(ids), _REMOVED_TOGETHER):
             removal.each(ids[start : start + _REMOVED_TOGETHER], partial(_purge_group, pipeline))
     except SeogoError:
-        _note_failures(pipeline, document_ids, removal.failed)
+        _note_failures(pipeline, _receipts_of(pipeline, document_ids, removal.failed))
         raise
-    _close_receipts(pipeline, document_ids, removal.failed)
+    _close_receipts(pipeline, document_ids, _receipts_of(pipeline, document_ids, removal.failed))
+    if removal.failed:  # and no receipt tells of it, as where a file that failed is cleaned up after
+        raise PurgeIncomplete(name=_key_of(pipeline, next(iter(removal.failed))))
     reached("purge.end", document_ids[0])
 
 
@@ -123,49 +125,55 @@ def _record_removal(session: Session, document_ids: Sequence[UUID], version_ids:
 
 
 def _close_receipts(pipeline: Pipeline, document_ids: Sequence[UUID], failed: Mapping[UUID, SeogoError]) -> None:
+    """Close the receipts of which nothing is left.
+
+    Args:
+        failed: those that stay open, for what they tell of could not be removed: by the count nothing may be left of it, and
+            still it is not on record as removed.
+    """
     with pipeline.database.read() as session:
-        waiting = receipt.open_of_documents(session, document_ids)
+        waiting = [item for item in receipt.open_of_documents(session, document_ids) if item[0] not in failed]
     resisting: list[DeletionReceipt] = []
     closing = Halving()
-    for ids in _portions([(receipt_id, max(1, documents)) for receipt_id, documents in waiting], _REMOVED_TOGETHER):
-        closing.each(ids, lambda some: resisting.extend(_close(pipeline, some)))
-    for item in resisting:
-        log.warning("something of document %s was left after its deletion", item.document_id)
-    left = {item.id: PurgeIncomplete.code for item in resisting} | _codes(closing.failed)
-    _note_failures(pipeline, document_ids, failed, left)
+    try:
+        for ids in _portions([(receipt_id, max(1, documents)) for receipt_id, documents in waiting], _REMOVED_TOGETHER):
+            closing.each(ids, lambda some: resisting.extend(_close(pipeline, some)))
+    finally:
+        for item in resisting:
+            log.warning("something of document %s was left after its deletion", item.document_id)
+        left = {item.id: PurgeIncomplete(name=item.source_key) for item in resisting} | closing.failed | dict(failed)
+        _note_failures(pipeline, left)
     if left:
         with pipeline.database.read() as session:
             raise PurgeIncomplete(name=session.get_one(DeletionReceipt, next(reversed(left))).source_key)
-    for error in failed.values():  # nothing is left by the count, and still it is not on record as removed
-        raise error
 
 
-def _codes(failed: Mapping[UUID, SeogoError]) -> dict[UUID, str]:
-    return {identity: error.code for identity, error in failed.items()}
+def _key_of(pipeline: Pipeline, document_id: UUID) -> str:
+    with pipeline.database.read() as session:
+        document = session.get(Document, document_id)
+    return str(document_id) if document is None else document.source_key
 
 
-def _note_failures(
-    pipeline: Pipeline,
-    document_ids: Sequence[UUID],
-    failed: Mapping[UUID, SeogoError],
-    left: Mapping[UUID, str] | None = None,
-) -> None:
-    """Say on the receipts of these documents what keeps them open.
+def _receipts_of(
+    pipeline: Pipeline, document_ids: Sequence[UUID], failed: Mapping[UUID, SeogoError]
+) -> dict[UUID, SeogoError]:
+    """The open receipts of these documents that tell of one which could not be removed, itself or what lies in it, and why."""
+    if not failed:
+        return {}
+    with pipeline.database.read() as session:
+        items = receipt.by_ids(session, [one for one, _ in receipt.open_of_documents(session, document_ids)])
+        versions = lifecycle.uncleaned_versions(session, list(failed))
+    whose = {str(version.id): version.document_id for version in versions}
+    found: dict[UUID, SeogoError] = {}
+    for item in items:
+        named = [whose[entry["id"]] for entry in item.versions if entry["id"] in whose]
+        if named:
+            found[item.id] = failed[named[0]]
+    return found
 
-    Args:
-        failed: documents that could not be removed: they themselves, or what lies in them.
-        left: receipts that a look keeps open, with the code; where the removal had failed, that one's tells more.
-    """
-    causes = dict(left or {})
-    if failed:
-        with pipeline.database.read() as session:
-            items = receipt.by_ids(session, [one for one, _ in receipt.open_of_documents(session, document_ids)])
-            versions = lifecycle.uncleaned_versions(session, list(failed))
-        whose = {str(version.id): version.document_id for version in versions}
-        for item in items:
-            named = [whose[entry["id"]] for entry in item.versions if entry["id"] in whose]
-            if named:
-                causes[item.id] = failed[named[0]].code
+
+def _note_failures(pipeline: Pipeline, causes: Mapping[UUID, SeogoError]) -> None:
+    """Say on these receipts what keeps them open."""
     if causes:
         with pipeline.database.write() as session:
             receipt.note_failures(session, causes)

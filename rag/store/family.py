@@ -45,6 +45,16 @@ def _below(document_ids: Sequence[UUID]) -> Select[UUID]:
     return select(tree.c.id)
 
 
+def with_below(documents: Select[UUID | None]) -> Select[UUID]:
+    """The documents that a query finds, and every one below them."""
+    tree = select(Document.id.label("id"), literal(1).label("depth")).where(Document.id.in_(documents))
+    found = tree.cte("with_below", recursive=True)
+    child = aliased(Document)
+    step = select(child.id, found.c.depth + 1).join(found, child.parent_document_id == found.c.id)
+    found = found.union(step.where(found.c.depth < _DEEPEST))
+    return select(found.c.id)
+
+
 def taken_along(session: Session, document_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     """These documents and every one below them, each with the one of these that takes it along when they go in this order:
     the first that it lies in, or that it is."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from rag.domain.errors import SeogoError
 from rag.domain.principal import Permit
-from rag.store import access_rule
+from rag.store import access_rule, family
 from rag.store.base import in_groups, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document, covered
@@ -391,13 +391,14 @@ def _cancel_where(session: Session, *conditions: ColumnElement[bool]) -> int:
     return len(session.execute(change).all())
 
 
-def uncleaned(session: Session, finished_before: datetime, limit: int) -> Sequence[UUID]:
+def uncleaned(session: Session, finished_before: datetime, limit: int, *, waiting: bool = False) -> Sequence[UUID]:
     """Documents with versions that ended without answering and that may have left something behind.
 
-    Those whose deletion failed and waits for its next try are left out, so that they take nobody's place.
+    Those whose deletion failed and waits for its next try are left out, with what lies in them, so that they take nobody's
+    place; unless `waiting`.
     """
-    waits = exists().where(
-        DeletionReceipt.document_id == _V.document_id, DeletionReceipt.purged_at.is_(None), not_(is_due())
+    failed = select(DeletionReceipt.document_id).where(
+        DeletionReceipt.document_id.is_not(None), DeletionReceipt.purged_at.is_(None), not_(is_due())
     )
     query = (
         select(_V.document_id)
@@ -405,7 +406,7 @@ def uncleaned(session: Session, finished_before: datetime, limit: int) -> Sequen
             _V.state.in_([*RETRYABLE, VersionState.DELETED]),
             _V.cleaned_at.is_(None),
             or_(_V.finished_at.is_(None), _V.finished_at < finished_before),
-            ~waits,
+            true() if waiting else _V.document_id.not_in(family.with_below(failed)),
         )
         .distinct()
         .limit(limit)

@@ -12,14 +12,16 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rag.domain.errors import ReceiptNotFound
+from rag.domain.errors import PurgeIncomplete, ReceiptNotFound, SeogoError, Unavailable
 from rag.domain.principal import Permit, Principal
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.document import Document, covered
 from rag.store.version import DocumentVersion, VersionState
 
 _FIRST_PAUSE = timedelta(seconds=10)
-_LONGEST_PAUSE = timedelta(hours=1)
+_LONGEST_PAUSE = timedelta(minutes=10)
+_LONGEST_AWAY = timedelta(seconds=30)
+"""Where a part of the service is away: what was deleted is to be gone within a minute of its return."""
 
 
 class ReceiptKind(StrEnum):
@@ -209,19 +211,25 @@ def by_ids(session: Session, ids: Sequence[UUID]) -> Sequence[DeletionReceipt]:
     return session.scalars(select(DeletionReceipt).where(DeletionReceipt.id.in_(ids))).all()
 
 
-def note_failures(session: Session, causes: Mapping[UUID, str]) -> None:
+def note_failures(session: Session, causes: Mapping[UUID, SeogoError]) -> None:
     """Note for these receipts that a purge left something, with the code of the error, and when the next one is due.
 
-    A second try follows at once; then the pauses grow from 10 seconds fourfold to an hour.
+    A second try follows at once; then the pauses grow from 10 seconds fourfold to ten minutes, or to half a minute where what
+    failed is away. A step repeats itself some times: a try before it was due counts for nothing.
     """
-    for row in by_ids(session, list(causes)):
-        if row.purged_at is None:
-            row.purge_tries, row.purge_error = row.purge_tries + 1, causes[row.id]
-            row.purge_retry_at = utc_now() + _pause_after(row.purge_tries)
+    now = utc_now()
+    query = select(DeletionReceipt).where(DeletionReceipt.id.in_(list(causes)), DeletionReceipt.purged_at.is_(None))
+    for row in session.scalars(query.order_by(DeletionReceipt.id).with_for_update()):
+        row.purge_error = causes[row.id].code
+        if row.purge_retry_at is None or row.purge_retry_at <= now:
+            row.purge_tries += 1
+            row.purge_retry_at = now + _pause_after(row.purge_tries, causes[row.id])
 
 
-def _pause_after(tries: int) -> timedelta:
-    return timedelta(0) if tries < 2 else min(_LONGEST_PAUSE, _FIRST_PAUSE * 4 ** min(tries - 2, 8))
+def _pause_after(tries: int, error: SeogoError) -> timedelta:
+    away = isinstance(error, Unavailable) and not isinstance(error, PurgeIncomplete)
+    pause = timedelta(0) if tries < 2 else _FIRST_PAUSE * 4 ** min(tries - 2, 8)
+    return min(pause, _LONGEST_AWAY if away else _LONGEST_PAUSE)
 
 
 def is_due() -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.orm import Session
 
 from api.cli.doctor_deletions import deletion_lines
 from api.schemas.receipts import ReceiptOut
@@ -20,14 +21,16 @@ from rag.store.session import Database
 from tests.unit.pipeline.test_removal_batches import World, hide_of
 
 
-def refusing(world: World, monkeypatch: pytest.MonkeyPatch, *versions: UUID) -> list[int]:
+def refusing(
+    world: World, monkeypatch: pytest.MonkeyPatch, *versions: UUID, error: type[Exception] = IndexUnavailable
+) -> list[int]:
     """Let the index refuse every call that names one of these versions; returns how many each call named."""
     removes, calls = world.index.delete_versions, list[int]()
 
     def delete_versions(ids: Sequence[UUID]) -> None:
         calls.append(len(ids))
         if set(ids) & set(versions):
-            raise IndexUnavailable
+            raise error
         removes(ids)
 
     monkeypatch.setattr(world.index, "delete_versions", delete_versions)
@@ -132,25 +135,85 @@ def test_those_that_resist_fill_no_batch(database: Database, monkeypatch: pytest
     assert still_open(world) == stuck
 
 
-def test_pauses_grow_and_nobody_takes_it_up_before(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(PermissionError, [0, 10, 40, 160, 600, 600]), (IndexUnavailable, [0, 10, 30, 30, 30, 30])],
+    ids=["stubborn", "away"],
+)
+def test_pauses_grow_and_nobody_takes_it_up_before(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: type[Exception], expected: list[float]
+) -> None:
     world = World(database, "쉼")
+    document_id = world.add("a.zip")
+    inside = world.add("a.zip!/b.md", parent=document_id)
+    hide_of(world, [document_id])
+    refusing(world, monkeypatch, *world.index.holds, error=error)
+    pauses = []
+    for _ in expected:
+        due(database, world, "a.zip")
+        with pytest.raises(PurgeIncomplete):
+            purging.purge_document(world.pipeline, document_id)
+        kept = world.receipts()["a.zip"]
+        assert kept.purge_retry_at is not None
+        pauses.append(round((kept.purge_retry_at - utc_now()).total_seconds(), -1))
+    assert pauses == expected
+    later = utc_now() + timedelta(seconds=1)
+    assert found_by_looks(database, later) == ([], [])
+    with database.read() as session:  # and whoever verifies is told of both
+        assert set(queue.uncleaned(session, later, 10, waiting=True)) == {document_id, inside}
+    due(database, world, "a.zip")
+    opened, cleaned = found_by_looks(database, later)
+    assert opened == [document_id]
+    assert set(cleaned) == {document_id, inside}
+
+
+def test_a_step_that_repeats_itself_counts_once_until_it_is_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(database, "되풀이")
     document_id = world.add("a.md")
     hide_of(world, [document_id])
     refusing(world, monkeypatch, *world.index.holds)
-    pauses = []
-    for _ in range(9):
+    for _ in range(5):
         with pytest.raises(PurgeIncomplete):
             purging.purge_document(world.pipeline, document_id)
-        kept = world.receipts()["a.md"]
-        assert kept.purge_retry_at is not None
-        pauses.append(round((kept.purge_retry_at - utc_now()).total_seconds(), -1))
-    assert pauses == [0, 10, 40, 160, 640, 2560, 3600, 3600, 3600]
-    later = utc_now() + timedelta(seconds=1)
-    assert found_by_looks(database, later) == ([], [])
+    assert world.receipts()["a.md"].purge_tries == 2
+
+
+def test_a_receipt_stays_open_where_its_removal_is_not_on_record(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal fails for a moment, and what a look finds afterwards is gone: author and title were still there."""
+    world = World(database, "순간")
+    ids = [world.add(f"{number}.md") for number in range(6)]
+    hide_of(world, ids)
+    record, fails = purging._record_removal, {ids[2]: 3}
+
+    def flickering(session: Session, document_ids: Sequence[UUID], version_ids: Sequence[UUID]) -> None:
+        if ids[2] in document_ids and fails[ids[2]]:
+            fails[ids[2]] -= len(document_ids) == 1
+            raise OSError
+        record(session, document_ids, version_ids)
+
+    monkeypatch.setattr(purging, "_record_removal", flickering)
+    with pytest.raises(PurgeIncomplete) as caught:
+        purging.purge_documents(world.pipeline, ids)
+    assert caught.value.params["name"] == "2.md"
+    assert still_open(world) == {"2.md"}
+    purging.purge_as_far_as_possible(world.pipeline, ids)  # such a failure ends no job
+    assert still_open(world) == {"2.md"}
+    fails[ids[2]] = 0
+    purging.purge_documents(world.pipeline, ids)
+    assert still_open(world) == set()
+    assert all(row.purged_at is not None for row in world.rows().values())
+
+
+def due(database: Database, world: World, key: str) -> None:
+    """Let the time pass until this deletion is due again."""
     with database.write() as session:
-        kept = session.get_one(DeletionReceipt, world.receipts()["a.md"].id)
-        kept.purge_retry_at = utc_now() - timedelta(seconds=1)
-    assert found_by_looks(database, later) == ([document_id], [document_id])
+        kept = session.get_one(DeletionReceipt, world.receipts()[key].id)
+        if kept.purge_retry_at is not None:
+            kept.purge_retry_at = utc_now() - timedelta(seconds=1)
 
 
 def test_a_deletion_that_fails_again_and_again_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +224,7 @@ def test_a_deletion_that_fails_again_and_again_is_told(database: Database, monke
     refusing(world, monkeypatch, *world.index.holds)
     told = []
     for _ in range(3):
+        due(database, world, "a.md")
         with pytest.raises(PurgeIncomplete):
             purging.purge_document(world.pipeline, document_id)
         with database.read() as session:
