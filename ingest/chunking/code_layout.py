@@ -1,4 +1,4 @@
-"""Where a source file may be cut: its definitions inside one another, its statements by indentation, its lines by estimate."""
+"""Where a source file may be cut: its definitions inside one another, its statements by indentation, its lines by weight."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ _KINDS = np.array(
 """What `_PIECES` takes each character of ASCII for."""
 _LONGEST_COUNTED = 4000
 """Characters of a line. A longer one is cut in any case, and where is found by estimate: a file may be one line of megabytes."""
+_LONG_WORD = re.compile(r"[^\W_]{101}")
+"""One token to WordPiece, whatever its length, and many to whoever reads it: lists of digests would be chunks of 100 KB."""
+_CHARACTERS_PER_TOKEN = 4
+"""Of a line that is guessed at least, as of words: a run of digits is one piece to the estimate as well."""
 _TOKENS_PER_PIECE = 1.25
 """The tokenizer of MiniLM takes 1.17 in the median of pieces of 800 characters of Python, at most 1.35 in 19 of 20."""
 _BOUND = frozenset((SymbolKind.FIELD, SymbolKind.CONSTANT, SymbolKind.VARIABLE))
@@ -105,22 +109,26 @@ def _estimated(lines: Sequence[str]) -> list[float]:
     return [count * _TOKENS_PER_PIECE for count in counts]
 
 
+def _is_guessed(line: str) -> bool:
+    return len(line) > 100 and (len(line) > _LONGEST_COUNTED or _LONG_WORD.search(line) is not None)
+
+
 class Layout:
     """The lines of a text with what they weigh: their tokens where they are told from those of lines, else by estimate."""
 
     def __init__(self, lines: Sequence[str], room: Room) -> None:
         self.lines = lines
-        self._guessed = [number for number, line in enumerate(lines) if len(line) > _LONGEST_COUNTED]
+        self._guessed = [number for number, line in enumerate(lines) if _is_guessed(line)]
         self._exact = room.exact
         weights = self._counted(room) if room.exact else _estimated(lines)
         self._sums = [0.0, *accumulate(weights)]
 
     def _counted(self, room: Room) -> list[float]:
-        counted = ["" if len(line) > _LONGEST_COUNTED else line for line in self.lines]
-        weights: list[float] = [*room.counts(counted)]
+        guessed = set(self._guessed)
+        weights: list[float] = [*room.counts(["" if n in guessed else line for n, line in enumerate(self.lines)])]
         guesses = _estimated([self.lines[number] for number in self._guessed]) if self._guessed else ()
         for number, guess in zip(self._guessed, guesses, strict=True):
-            weights[number] = guess
+            weights[number] = max(guess, len(self.lines[number]) / _CHARACTERS_PER_TOKEN)
         return weights
 
     def weight(self, first: int, last: int) -> float:

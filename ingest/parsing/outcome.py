@@ -16,11 +16,11 @@ from ingest.parsing import frames
 
 _CHUNK_BYTES = 1 << 18
 _STATUS_BYTES = 4096
-_PIPE_BYTES = 1 << 20
-"""As much as Linux gives to anybody: what a child writes while nobody looks."""
+_PIPE_BYTES = 1 << 18
+"""For what a child writes while nobody looks. All pipes of a user may hold 64 MB together; then they stay as they are."""
 _REST_S = 0.02
 """Between two looks at what a child writes. One of the code lane has an answer every few milliseconds, and who is woken by each
-stands in the way of those who write. 50 MB, the most there may be, take a second longer."""
+stands in the way of those who write."""
 
 _TOLD_EVERY_S = 1.0
 """Whoever listens writes to the database; pages without pictures go by in milliseconds, most files in less than this."""
@@ -58,8 +58,9 @@ class Outcome:
             told: is called now and then with what the child says; what it raises goes up.
         """
         self._told_at = time.monotonic()
-        with suppress(OSError):  # beyond what one user's pipes may hold together
+        with suppress(OSError):
             fcntl.fcntl(result, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        little = fcntl.fcntl(result, fcntl.F_GETPIPE_SZ) // 4  # from a pipe with more than that, more comes at once
         end = select.poll()
         end.register(status, select.POLLIN)
         poll = select.poll()
@@ -80,7 +81,7 @@ class Outcome:
                 if descriptor == result:
                     cap -= self._taken
                     self._take_pages(told)
-                    drained = 0 < len(chunk) < _CHUNK_BYTES
+                    drained = 0 < len(chunk) < little
                 if len(sink) > cap:
                     self.exceeded = "output"
                     return

@@ -406,13 +406,21 @@ class CodeLane:
         return [by_place.get(place) or vector or _NOTHING for place, vector in enumerate(made)]
 
     def _insert(self, target: LiveSpace, points: Sequence[IndexPoint], written: Sequence[Written]) -> None:
-        for start in range(0, len(points), points_of.UPSERT_POINTS):
-            target.index.insert(points[start : start + points_of.UPSERT_POINTS])
-            self._pipeline.pause()
-        if written:
-            found = target.index.count(*(item.version_id for item in written))
-            if found != len(points):
+        """Write the points of these versions; what another cut of them has left in the index goes, as where a release that cuts
+        differently takes up what the one before had in work."""
+        if not written:
+            return
+        versions = [item.version_id for item in written]
+        for last in (False, True):
+            for start in range(0, len(points), points_of.UPSERT_POINTS):
+                target.index.insert(points[start : start + points_of.UPSERT_POINTS])
+                self._pipeline.pause()
+            found = target.index.count(*versions)
+            if found == len(points):
+                return
+            if last:
                 raise IndexWriteMismatch(found=found, expected=len(points))
+            target.index.delete_versions(versions)
 
     def _settle(self, call: _Call, version_ids: Sequence[UUID]) -> None:
         """Make good what changed on record while points were written, and take from the index what answers no longer."""

@@ -46,7 +46,7 @@ def _is_encoded() -> Callable[[str], bool]:
     """Whether one of the two is there: most long runs are names and paths, of which every fourth is as long as base64 is."""
     return seeker_of(
         r"(?:^|[^A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{4}){6,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?:$|[^A-Za-z0-9+/=])|"
-        r"[0-9a-fA-F]{32}"
+        r"[0-9a-fA-F]{32}|[A-Za-z0-9+/]{300}"  # which a stretch may begin in
     )
 
 
@@ -119,7 +119,7 @@ def _possible(text: str) -> _Possible:
     """Told in a few passes over all of a text, in place of as many over each stretch of it.
 
     Asked of plain texts alone: there every stretch is read as it stands in the whole. The sieves pass over borders of lines,
-    of which a stretch has two that the whole has not; what is encoded ends where it does in the whole.
+    of which a stretch has two that the whole has not; what is encoded and short lies whole in a stretch.
     """
     if not is_plain(text):
         return _Possible()

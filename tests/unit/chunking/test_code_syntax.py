@@ -175,6 +175,16 @@ def test_chunks_keep_to_the_limit(limit: int, exact: bool) -> None:
         assert size <= limit
 
 
+@pytest.mark.parametrize("width", [128, 3000, 3900])
+def test_digests_that_a_tokenizer_takes_for_one_word_each_fill_no_chunk_without_end(width: int) -> None:
+    def count(texts: Sequence[str]) -> list[int]:
+        return [sum(1 if len(word) > 100 else len(PIECES.findall(word)) for word in text.split()) for text in texts]
+
+    digests = [(f"{number:x}" * width + "0a1b2c3d" * width)[:width] for number in range(1, 60)]
+    chunks = chunked("\n".join(["KNOWN = [", *digests, "]"]), 240, "a.py", count, exact=True)
+    assert max(len(chunk.text) for chunk in chunks) <= 1000
+
+
 def test_what_fits_to_the_token_is_not_cut() -> None:
     source = (
         "def approve(amount):\n" + "".join(f"    total = total + rate * {n}\n" for n in range(9)) + "    return 1\n"

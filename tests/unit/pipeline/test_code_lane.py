@@ -550,6 +550,24 @@ def test_dying_at_any_point_and_taking_again_is_the_same(
     assert bench.state() == once
 
 
+@pytest.mark.parametrize("terms", [(20, 400), (400, 20)], ids=["fewer", "more"])
+def test_what_another_release_had_in_work_is_taken_up_by_one_that_cuts_differently(
+    bench: Bench, killing: Callable[[str], None], terms: tuple[int, int]
+) -> None:
+    before, after = terms
+    commit = bench.tree.commit({"a.py": LOGIN * 4, "b.py": GATEWAY})
+    bench.cutting.cutter = Cutter(CutRules(tokens=0, terms=before))
+    killing("code.points_written")
+    with pytest.raises(Killed):
+        bench.take_tree(commit)
+
+    bench.cutting.cutter = Cutter(CutRules(tokens=0, terms=after))
+    bench.take_tree(commit)
+
+    assert [version.state for version in bench.versions("a.py")] == [VersionState.ACTIVE]
+    assert maintenance.verify(bench.pipeline).healthy
+
+
 def test_dying_before_a_later_commit_leaves_nothing_behind(bench: Bench, killing: Callable[[str], None]) -> None:
     commit = bench.tree.commit({"a.py": LOGIN})
     killing("code.points_written")

@@ -52,6 +52,13 @@ def test_signs(text: str, sign: Sign) -> None:
     assert sign in injection_score([text]).signs
 
 
+def test_a_long_code_that_a_stretch_begins_in_is_read_from_there() -> None:
+    """By one alignment of four, as long as nothing says where it begins."""
+    order = base64.b64encode(ORDER * 80).decode()
+    found = [Sign.ENCODED in injection_score(["x" * pad + " payload=" + order]).signs for pad in range(4)]
+    assert any(found)
+
+
 @pytest.mark.parametrize(
     "text",
     [
