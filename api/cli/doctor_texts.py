@@ -161,9 +161,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "not installed: repositories are fetched over HTTPS or from folders alone",
     ),
     "ssh_advice": ("SSH를 쓰려면 openssh-client를 설치하세요", "for SSH, install openssh-client"),
-    "deletions_none": ("삭제가 거듭 실패한 것이 없습니다", "no deletion fails again and again"),
+    "deletions_none": ("거듭 실패한 삭제가 없습니다", "no deletion fails again and again"),
     "deletions_open": (
-        "삭제 {count}건이 거듭 실패했습니다({codes}). 검색에는 나오지 않지만 일부가 남아 있습니다. 영수증: {receipts}",
+        "삭제 {count}건을 거듭 끝내지 못했습니다({codes}). 검색에는 나오지 않지만 일부가 남아 있습니다. 확인서: {receipts}",
         "{count} deletions could not be finished ({codes}): nobody finds them, yet something is left. Receipts: {receipts}",
     ),
     "deletions_advice": (

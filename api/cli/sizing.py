@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from api.cli.texts import text
+from api.cli.texts import text, ui_language
 
 if TYPE_CHECKING:
     from rag.sizing.cluster import Plan, Workload
@@ -52,9 +52,10 @@ def sizing(
     found = plan(workload, node)
     if as_json:
         per_node = {"memory_per_node": found.memory_per_node, "disk_per_node": found.disk_per_node}
-        typer.echo(
-            json.dumps({"workload": asdict(workload), "node": asdict(node), **asdict(found), **per_node}, indent=2)
-        )
+        planned = asdict(found)
+        for part in planned["parts"]:  # read by programs, in one language
+            del part["formula_ko"]
+        typer.echo(json.dumps({"workload": asdict(workload), "node": asdict(node), **planned, **per_node}, indent=2))
         return
     _print(workload, found)
 
@@ -65,9 +66,11 @@ def _print(workload: Workload, found: Plan) -> None:
     typer.echo(text("sizing_head").format(chunks=workload.chunks, replicas=workload.replicas))
     head = [text(f"sizing_{name}") for name in ("part", "disk", "memory", "formula")]
     typer.echo(_line(*head))
+    korean = ui_language() == "ko"
     for part in found.parts:
+        formula = (korean and part.formula_ko) or part.formula
         name = text(f"sizing_{part.name.replace(' ', '_')}")
-        typer.echo(_line(name, f"{part.disk:.0f}", f"{part.memory:.0f}", part.formula))
+        typer.echo(_line(name, f"{part.disk:.0f}", f"{part.memory:.0f}", formula))
     disk, memory = sum(part.disk for part in found.parts), sum(part.memory for part in found.parts)
     typer.echo(_line(text("sizing_together"), f"{disk:.0f}", f"{memory:.0f}"))
     typer.echo(text("sizing_in_all").format(memory=found.memory / GIB, disk=found.disk / GIB))

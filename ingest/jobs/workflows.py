@@ -309,7 +309,8 @@ def _run_step(name: str, step: Callable[[Batch], list[UUID]], job_id: str, ids: 
 
 def _reason(error: dbos_error.DBOSMaxStepRetriesExceeded) -> SeogoError:
     """What the last try of a step said; of those to a server that is away, what an earlier one said that was taken: the text
-    that brings a server down finds it away from then on, and is not to be tried for ever."""
+    that brings a server down finds it away from then on, and is not to be tried for ever. What was on its way when a server
+    went down for another reason looks the same from here, and loses a try."""
     said = [item for item in reversed(error.errors) if isinstance(item, SeogoError)]
     return next((item for item in said if not isinstance(item, ModelAway)), said[0] if said else Unavailable())
 

@@ -96,12 +96,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Bytes of one chunk in one copy, and how they come about."""
+    """Bytes of one chunk in one copy, and how they come about.
+
+    Attributes:
+        formula_ko: the formula in Korean, where it holds words; else empty.
+    """
 
     name: str
     disk: float
     memory: float
     formula: str
+    formula_ko: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +195,32 @@ def _parts(load: Workload) -> list[Part]:
     return [
         Part("dense vectors", full, 0 if load.vectors_on_disk else full, f"4 · {load.dimensions}"),
         Part("quantised copy", small, small if load.quantised_in_memory else 0, load.quantisation),
-        Part("search graph", links, links, f"2 · (2m + m/(m-1)) · bits / 8, m = {load.hnsw_m}"),
-        Part("sparse vectors", BYTES_PER_STORED_TERM * terms, 0, f"{BYTES_PER_STORED_TERM} · {terms} terms"),
-        Part("sparse index", postings, postings, f"{BYTES_PER_POSTING} · {terms} terms"),
-        Part("token vectors", dense_bytes(load.tokens * load.token_dimensions), 0, _tokens_formula(load)),
+        Part("search graph", links, links, *_links_formula(load)),
+        Part("sparse vectors", BYTES_PER_STORED_TERM * terms, 0, *_terms_formula(BYTES_PER_STORED_TERM, terms)),
+        Part("sparse index", postings, postings, *_terms_formula(BYTES_PER_POSTING, terms)),
+        Part("token vectors", dense_bytes(load.tokens * load.token_dimensions), 0, *_tokens_formula(load)),
         Part("payload", PAYLOAD, 0, str(PAYLOAD)),
         Part("payload indexes", PAYLOAD_INDEXES, PAYLOAD_INDEXES_IN_MEMORY, str(PAYLOAD_INDEXES)),
-        Part("ids", IDS_ON_DISK, IDS_IN_MEMORY, f"{IDS_ON_DISK}, in memory {IDS_IN_MEMORY}"),
+        Part("ids", IDS_ON_DISK, IDS_IN_MEMORY, *_ids_formula()),
     ]
 
 
-def _tokens_formula(load: Workload) -> str:
-    return f"4 · {load.tokens} tokens · {load.token_dimensions}"
+def _links_formula(load: Workload) -> tuple[str, str]:
+    before, after = "2 · (2m + m/(m-1)) ·", f"/ 8, m = {load.hnsw_m}"
+    return f"{before} bits {after}", f"{before} 비트 {after}"
+
+
+def _terms_formula(each: int, terms: int) -> tuple[str, str]:
+    return f"{each} · {terms} terms", f"{each} · 낱말 {terms}개"
+
+
+def _tokens_formula(load: Workload) -> tuple[str, str]:
+    tokens, width = load.tokens, load.token_dimensions
+    return f"4 · {tokens} tokens · {width}", f"4 · 토큰 {tokens}개 · {width}"
+
+
+def _ids_formula() -> tuple[str, str]:
+    return f"{IDS_ON_DISK}, in memory {IDS_IN_MEMORY}", f"{IDS_ON_DISK}, 메모리 {IDS_IN_MEMORY}"
 
 
 def _shards(workload: Workload, nodes: int) -> int:

@@ -53,7 +53,8 @@ class Patience:
     """How long and how often a server is asked.
 
     Attributes:
-        timeout_s: seconds for one call, tries and pauses together, where the caller gives no nearer deadline.
+        timeout_s: seconds for one call, tries and pauses together, where the caller gives no nearer deadline. A question that
+            is asked first has as many of its own.
         connect_s: seconds for a connection.
         tries: of a request that the server could not take.
         pause_s: before the second try; doubled for each further one, and drawn between a half and the whole of it.
@@ -192,7 +193,8 @@ class ModelServer:
         self._patience = patience or Patience()
         self._max_bytes = max_response_bytes
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
-        self._asked_first, self._heard_at, self._asking = asked_first, -math.inf, threading.Lock()
+        self._asked_first, self._asking = asked_first, threading.Lock()
+        self._heard_at = self._silent_at = -math.inf
         self.breaker = CircuitBreaker(tolerance or Tolerance(), clock)
         read_key(key_file)
         # One pool of httpx for all threads would now and then close a connection that another thread has just begun to
@@ -232,23 +234,30 @@ class ModelServer:
 
     def exchange(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Reply:
         """As `post`, but a refusal (status 400 to 499, but for 429, and 501) is returned, for callers that can ask otherwise."""
-        end = self._clock() + self._patience.timeout_s
-        end = end if deadline is None else min(end, deadline)
         if self._asked_first is not None and self._unheard():
-            self._ask_first(self._asked_first, end)
-        return self._asked(path, body, end)
+            self._ask_first(self._asked_first, deadline)
+        # Counted from here: what the question took, a server that was just loading its model, is none of the request's.
+        return self._asked(path, body, self._end(deadline))
+
+    def _end(self, deadline: float | None) -> float:
+        end = self._clock() + self._patience.timeout_s
+        return end if deadline is None else min(end, deadline)
 
     def _unheard(self) -> bool:
         return self._clock() - self._heard_at > _HEARD_S
 
-    def _ask_first(self, first: Question, end: float) -> None:
-        """One asks for all that wait to be sent."""
+    def _ask_first(self, first: Question, deadline: float | None) -> None:
+        """One asks for all that wait to be sent: none of them waits for more than one question."""
+        begun = self._clock()
         with self._asking:
             if not self._unheard():
                 return
+            if self._silent_at > begun:
+                raise ModelAway(name=self.name)
             try:
-                self._asked(first.path, first.body, end)
+                self._asked(first.path, first.body, self._end(deadline))
             except ModelUnavailable as error:
+                self._silent_at = self._clock()
                 raise ModelAway(name=self.name) from error
 
     def _asked(self, path: str, body: Mapping[str, Any], end: float) -> Reply:
@@ -295,7 +304,7 @@ class ModelServer:
     def _admitted(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
         """One try through the breaker, which hears how it went."""
         if self._clock() >= end:
-            raise _Failed("no time left", down=False)
+            raise _Failed("no time left", down=False, taken=False)
         if not self.breaker.admit():
             raise _Failed("not asked: it failed several times just now", down=False, taken=False)
         try:
@@ -314,7 +323,7 @@ class ModelServer:
         try:
             client = self._clients.take(given)
         except queue.Empty as error:
-            raise _Failed("all connections busy, or closed", down=False) from error
+            raise _Failed("all connections busy, or closed", down=False, taken=False) from error
         try:
             return self._sent(client, path, body, content, end)
         finally:

@@ -170,7 +170,10 @@ def test_a_model_s_own_instruction_stands_where_the_settings_name_none(model: st
     with embedding(model=model, term_weights=False) as (embedder, scripted):
         embedder.embed(["휴가는 며칠인가"], Role.QUERY)
         embedder.embed(["휴가는 15일이다"], Role.PASSAGE)
-        assert [call.body["input"] for call in scripted.calls] == [[f"{prompt}휴가는 며칠인가"], ["휴가는 15일이다"]]
+        assert [call.body["input"] for call in of_texts(scripted)] == [
+            [f"{prompt}휴가는 며칠인가"],
+            ["휴가는 15일이다"],
+        ]
 
 
 def test_a_server_without_base64_gets_plain_requests_from_then_on() -> None:

@@ -232,12 +232,20 @@ def test_a_deletion_that_fails_again_and_again_is_told(database: Database, monke
     item = world.receipts()["a.md"]
     assert [lines[0][1] for lines in told] == ["ok", "ok", "warning"]
     assert "index_unavailable" in told[2][0][2] and str(item.id) in told[2][0][2]
+    monkeypatch.setenv("SEOGO_LANG", "ko")
+    with database.read() as session:
+        said = next(deletion_lines(session))[2]
+    assert said.startswith("삭제 1건을 거듭 끝내지 못했습니다(index_unavailable)")
+    assert said.endswith(f"확인서: {item.id}"), "as the command names it that shows one"
     shown = ReceiptOut.of(item, "ko", "a.md").trouble
     assert shown is not None and (shown.code, shown.tries) == ("index_unavailable", 3)
     assert "색인" in shown.message and shown.retry_at == item.purge_retry_at
     monkeypatch.undo()
     purging.purge_document(world.pipeline, document_id)
     assert ReceiptOut.of(world.receipts()["a.md"], "ko", "a.md").trouble is None
+    monkeypatch.setenv("SEOGO_LANG", "ko")
+    with database.read() as session:
+        assert next(deletion_lines(session))[2] == "거듭 실패한 삭제가 없습니다"
 
 
 def found_by_looks(database: Database, before: object) -> tuple[list[UUID], list[UUID]]:

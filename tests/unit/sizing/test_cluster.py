@@ -103,10 +103,19 @@ def test_the_command_prints_the_plan() -> None:
     assert "nodes: 23" in shown.output and "shards: 60" in shown.output
     as_json = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
     assert (as_json["nodes"], as_json["shards"], as_json["workload"]["chunks"]) == (23, 60, 10**9)
+    assert set(as_json["parts"][0]) == {"name", "disk", "memory", "formula"}
     assert sum(part["memory"] for part in as_json["parts"]) * 1e9 * 2 * 1.2 == pytest.approx(as_json["memory"])
     korean = CliRunner().invoke(app, arguments, env={"SEOGO_LANG": "ko"}).output
     assert "노드: 23대(메모리 기준)" in korean and "검색 그래프" in korean
     assert not re.search(r"\b(of|each|part|together|disk|chunks)\b", korean), korean
+    plan_of_all = [*arguments, "--tokens", "300", "--learned-terms", "40", "--token-dimensions", "128"]
+    korean = CliRunner().invoke(app, plan_of_all, env={"SEOGO_LANG": "ko"}).output
+    for line in korean.splitlines()[1:-1]:  # the last one holds settings
+        assert not re.findall(r"[a-z]{2,}", line.replace("turbo", "")), line
+    for formula in ("8 · 낱말 200개", "4 · 토큰 300개 · 128", "30, 메모리 48"):
+        assert formula in korean
+    for formula in ("8 · 200 terms", "4 · 300 tokens · 128", "30, in memory 48"):
+        assert formula in CliRunner().invoke(app, plan_of_all).output
     for wrong in ("-5", "1.5", "viele", "1e13", "nan", "inf"):
         assert CliRunner().invoke(app, ["sizing", f"--chunks={wrong}"]).exit_code == 2
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from rag.domain.errors import ConfigurationError, ModelAway, ModelUnavailable, ModelUnusable
 from rag.domain.messages import localized
 from rag.transport.breaker import State, Tolerance
-from rag.transport.server import ModelServer, Patience
+from rag.transport.server import ModelServer, Patience, Question
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
 FINE = Answer({"fine": True})
@@ -188,10 +190,111 @@ def test_a_slow_answer_ends_at_the_deadline(write: Callable[[Any], None]) -> Non
 
 def test_nothing_is_sent_when_the_deadline_is_past() -> None:
     with talking(FINE) as (server, scripted):
-        with pytest.raises(ModelUnavailable):
+        with pytest.raises(ModelAway):  # what was never sent is not at fault
             server.post("/", {}, deadline=time.monotonic() - 1)
         assert not scripted.calls
         assert server.breaker.state is State.CLOSED
+
+
+def test_who_gets_no_connection_in_time_has_sent_nothing() -> None:
+    gate = threading.Event()
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        gate.wait(20)
+        return httpx.Response(200, content=iter([b"1"]))
+
+    server = ModelServer("m", "http://model", connections=1, transport=httpx.MockTransport(respond))
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.post, "/", {})
+        while server._clients._idle.qsize():
+            time.sleep(0.001)
+        try:
+            with pytest.raises(ModelAway):
+                server.post("/", {}, deadline=time.monotonic() + 0.05)
+        finally:
+            gate.set()
+        assert held.result(20) == 1
+    server.close()
+
+
+class Asked:
+    """A server behind a clock of its own, to which `a` is sent first.
+
+    Attributes:
+        sent: what came, with the seconds that it was given.
+        clocked: how often each thread looked at the clock.
+    """
+
+    def __init__(self, *, question_s: float, request_s: float = 0.0, alive: bool = True) -> None:
+        self.now, self.sent, self.gate = 0.0, list[tuple[str, float]](), threading.Event()
+        self.clocked: Counter[int] = Counter()
+        self._takes, self._alive = {"a": question_s}, alive
+        self._request_s = request_s
+        self.server = ModelServer(
+            "m",
+            "http://model",
+            patience=Patience(timeout_s=120.0, tries=1),
+            asked_first=Question("/", {"input": "a"}),
+            transport=httpx.MockTransport(self._respond),
+            clock=self._clock,
+        )
+
+    def _clock(self) -> float:
+        self.clocked[threading.get_ident()] += 1
+        return self.now
+
+    def _respond(self, request: httpx.Request) -> httpx.Response:
+        text, given_s = json.loads(request.content)["input"], request.extensions["timeout"]["read"]
+        self.sent.append((text, given_s))
+        self.gate.wait(20)
+        takes = self._takes.get(text, self._request_s)
+        self.now += min(takes, given_s)
+        if takes >= given_s:
+            raise httpx.ReadTimeout("late")
+        return httpx.Response(200 if self._alive else 502, content=iter([b"1"]))
+
+    def post_at_once(self, *texts: str) -> list[type[BaseException] | None]:
+        """Post them in as many threads, of which the first asks, and the others wait for that; what each of them ended with."""
+        with ThreadPoolExecutor(len(texts)) as pool:
+            futures = []
+            for text in texts:
+                futures.append(pool.submit(self.server.post, "/", {"input": text}))
+                while len(self.clocked) < len(futures) or not self.sent:
+                    time.sleep(0.001)
+            time.sleep(0.1)  # from the clock to the lock
+            self.now += 1.0
+            self.gate.set()
+            return [type(error) if (error := future.exception(20)) else None for future in futures]
+
+
+def test_the_question_takes_nothing_of_the_time_for_the_request() -> None:
+    asked = Asked(question_s=60.0, request_s=70.0)
+    assert asked.post_at_once("가") == [None]
+    assert asked.sent == [("a", 120.0), ("가", 120.0)]
+
+
+def test_who_waited_for_the_question_of_another_has_all_of_its_time() -> None:
+    asked = Asked(question_s=110.0)
+    assert asked.post_at_once("가", "나", "다") == [None] * 3
+    assert Counter(asked.sent) == Counter([("a", 120.0), ("가", 120.0), ("나", 120.0), ("다", 120.0)])
+
+
+@pytest.mark.parametrize("question_s", [5.0, 1000.0], ids=["refused", "late"])
+def test_a_question_that_is_not_answered_is_not_put_again_for_each_that_waited(question_s: float) -> None:
+    asked = Asked(question_s=question_s, alive=False)
+    assert asked.post_at_once("가", "나", "다") == [ModelAway] * 3
+    assert asked.sent == [("a", 120.0)]
+    with pytest.raises(ModelAway):  # later, it is
+        asked.server.post("/", {"input": "라"})
+    assert [text for text, _ in asked.sent] == ["a", "a"]
+
+
+def test_a_deadline_holds_for_the_question_and_the_request_together() -> None:
+    asked = Asked(question_s=60.0, request_s=70.0)
+    asked.gate.set()
+    with pytest.raises(ModelUnavailable):
+        asked.server.post("/", {"input": "가"}, deadline=100.0)
+    assert asked.sent == [("a", 100.0), ("가", 40.0)]
 
 
 @pytest.mark.parametrize(
