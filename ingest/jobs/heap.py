@@ -19,7 +19,7 @@ from rag.text.identifiers import forget_terms
 
 log = logging.getLogger(__name__)
 
-_LARGE = 64 * 2**20
+_LARGE = 16 * 2**20
 """Bytes by which a job lets this process grow for the caches to be worth less than what they hold down. To fill them again takes
 a fraction of a second."""
 
