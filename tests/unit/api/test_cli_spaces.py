@@ -103,6 +103,15 @@ TOO_MUCH: dict[str, list[dict[str, Any]]] = {
 }
 
 
+def test_so_it_is_where_no_server_is_named(tmp_path: Path) -> None:
+    sheet_path = tmp_path / "q.jsonl"
+    sheet_path.write_text("\n".join(map(json.dumps, TOO_MUCH["documents"])))
+    command = ["--data-dir", str(tmp_path / "data"), "index", "migrate", "--to", "none", "--questions", str(sheet_path)]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 1 and "q.jsonl: questions.0.documents" in found.output
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("kind", TOO_MUCH)
 @pytest.mark.parametrize(("language", "limit"), [("ko", "질문 5,000개"), ("en", "5,000 questions")])
 def test_what_no_comparison_takes_is_said_before_anything_is_built(
