@@ -99,7 +99,8 @@ class EmbeddingSettings(Section):
     query_instruction: str = Field(
         "",
         max_length=2000,
-        description="task put before questions, passages get none; without it Qwen3-Embedding gets its card's own",
+        description="task put before questions, passages get none; without it Qwen3-Embedding gets its card's own, and with "
+        "`none` no model gets any",
     )
     term_weights: bool = Field(True, description="use the term weights of a model that gives them (bge-m3)")
     token_vectors: bool = Field(

@@ -34,6 +34,7 @@ from rag.access.audit_anchors import untold_since
 from rag.domain.errors import SeogoError, StoreInUse
 from rag.domain.messages import localized
 from rag.index.qdrant import QdrantIndex
+from rag.reranking.registry import open_reranker
 from rag.store import audit_event, chunk, schema
 
 _EDGE_COMFORT_CHUNKS = 200_000
@@ -86,6 +87,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("keys", _keys),
         ("deletions", _deletions),
         ("models and index", _models_and_index),
+        ("reranker", _reranker),
         ("generators", _generators),
         ("parsers", _parsers),
         ("ocr", _ocr),
@@ -158,7 +160,6 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", "ok", rag.space.name)
         for line in (*language_lines(rag.space, rag.spaces.current.settings), *beside_lines(rag.spaces)):
             yield Finding(*line)
-        yield Finding(*reranker_line(rag.retriever.second_look.reranker, settings.rag.reranking))
         with rag.database.read() as session:
             wanted = chunk.count_active(session)
         held = rag.index.count()
@@ -176,6 +177,11 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
             yield Finding("index size", "warning", text("index_size", wanted=wanted), text("index_size_advice"))
     finally:
         rag.close()
+
+
+def _reranker(settings: Settings) -> Iterator[Finding]:
+    """What reads the best hits again; its server can be asked while the service holds the data folder."""
+    yield Finding(*reranker_line(open_reranker(settings.rag.reranking), settings.rag.reranking))
 
 
 def _generators(settings: Settings) -> Iterator[Finding]:

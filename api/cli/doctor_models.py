@@ -9,7 +9,7 @@ from api.cli import model_texts
 from api.cli.cuda import Cuda, installed_cuda
 from api.cli.doctor_texts import text
 from api.cli.texts import ui_language
-from rag.domain.errors import ModelUnavailable, ModelUnusable
+from rag.domain.errors import ModelAway, ModelUnavailable, ModelUnusable
 from rag.domain.messages import localized
 from rag.generation.catalogue import Catalogue, load_catalogue
 from rag.generation.catalogue_check import EngineCheck, check_engines
@@ -64,8 +64,10 @@ def reranker_line(reranker: Reranker | None, settings: RerankingSettings) -> Lin
     try:
         answers, does_not = reranker.score(_ASKED, [_ANSWERS, _DOES_NOT])
     except ModelUnavailable as error:
-        advice = "reranker_unusable" if isinstance(error, ModelUnusable) else "reranker_away"
-        return "reranker", "error", f"{settings.url}: {localized(error, ui_language())}", text(advice)
+        kinds = ((ModelUnusable, "reranker_unusable"), (ModelAway, "reranker_away"))
+        advice = next((name for kind, name in kinds if isinstance(error, kind)), "reranker_late")
+        said = f"{settings.url}: {localized(error, ui_language())}"
+        return "reranker", "error", said, text(advice, ms=settings.budget_ms)
     detail = text("reranker_scores", name=reranker.name, answers=answers, does_not=does_not)
     return (
         ("reranker", "ok", detail, "")

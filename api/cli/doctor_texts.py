@@ -71,6 +71,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "rag.reranking을 고치세요. 그때까지는 결합한 순위를 그대로 씁니다",
         "correct it in rag.reranking; until then the fused order stands",
     ),
+    "reranker_late": (
+        "budget_ms({ms}) 안에 답하지 못했습니다. 서버 로그를 보거나 rag.reranking.budget_ms를 늘리세요. "
+        "그때까지는 결합한 순위를 그대로 씁니다",
+        "it gave no answer within budget_ms ({ms}): see its log, or raise rag.reranking.budget_ms; until then "
+        "the fused order stands",
+    ),
     "reranker_away": (
         "서버를 켜거나 rag.reranking의 url을 고치세요. 그때까지는 결합한 순위를 그대로 씁니다",
         "start the server, or correct url in rag.reranking; until then the fused order stands",

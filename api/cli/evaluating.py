@@ -135,7 +135,7 @@ def synthesize(
     count: Annotated[int, typer.Option(min=1, max=2000, help="Questions wanted.")] = 50,
     seed: Annotated[int, typer.Option(help="Another number samples other passages.")] = 20261128,
 ) -> None:
-    """Draft questions from your documents with the local chat model, for a person to review."""
+    """Draft questions from your documents with the configured generator or chat model, for a person to review."""
     from api.cli.evaluation_drafting import synthesize as draft
 
     draft(context.obj, out, collections, count, seed)

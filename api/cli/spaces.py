@@ -22,9 +22,12 @@ from api.cli.connection import CommandFailed, checked, connect, reporting_failur
 from api.cli.options import Options
 from api.cli.terminal import shown
 from api.cli.texts import text, ui_language
+from rag.domain.errors import InvalidRequest
+from rag.domain.messages import localized
 from rag.settings import EmbeddingSettings
 
 if TYPE_CHECKING:
+    from api.hardening.settings import RequestSettings
     from rag.evaluation.questions import Expected
 
 _ADDRESS = "/api/v1/admin/spaces"
@@ -64,7 +67,7 @@ def migrate(options: Options, wanted: MigrateOptions) -> None:
     """Build the space, compare it, switch to it."""
     with reporting_failures():
         wanted_settings(wanted)
-        questions = read_questions(wanted.questions) if wanted.questions else []
+        questions = _questions(options, wanted.questions) if wanted.questions else []
         with connect(options) as client:
             embedding = wanted_settings(wanted, _answering(client))
             body = {"embedding": embedding.model_dump(mode="json")}
@@ -81,6 +84,12 @@ def migrate(options: Options, wanted: MigrateOptions) -> None:
             space = checked(client.post(f"{_ADDRESS}/{space['id']}/switch", json=bound))
             typer.echo(f"{text('space_switched')}: {space['name']} ({space['id']})")
             typer.echo(text("space_next").format(id=space["previous"]))
+
+
+def _questions(options: Options, path: Path) -> list[dict[str, Any]]:
+    questions = read_questions(path)
+    require_comparable(path, questions, None if options.server else options.settings().api.requests)
+    return questions
 
 
 def rollback(options: Options) -> None:
@@ -166,6 +175,43 @@ def _section(path: Path) -> dict[str, Any]:
     if not isinstance(section, dict):
         raise CommandFailed(f"{path}: no section `embedding`")
     return dict(section)
+
+
+def require_comparable(path: Path, questions: list[dict[str, Any]], limits: RequestSettings | None = None) -> None:
+    """See before anything is built, which takes hours, that a comparison will take the questions.
+
+    Args:
+        path: what they were read from, for the message.
+        limits: of the service's requests; None means the defaults.
+
+    Raises:
+        CommandFailed: they are too many, one has too much, or all together are more than a request may hold; it names the limits.
+    """
+    from api.errors import MAX_JSON_BYTES
+    from api.hardening.json_shape import check_shape
+    from api.hardening.settings import RequestSettings
+    from api.schemas.spaces import MAX_DOCUMENTS, MAX_GRADE, MAX_QUESTIONS, ComparisonIn
+
+    body = {"questions": questions}
+    content = httpx.Request("POST", _ADDRESS, json=body).content
+    limits = limits or RequestSettings()
+    try:
+        ComparisonIn.model_validate(body)
+        check_shape(content, depth=limits.json_depth, members=limits.json_members)
+        found = f"{len(content) / 2**20:.1f} MiB" if len(content) > MAX_JSON_BYTES else ""
+    except ValidationError as error:
+        deepest = max(
+            error.errors(), key=lambda item: len(item["loc"])
+        )  # a name or a list of names: which of both it is
+        found = f"{'.'.join(map(str, deepest['loc']))}: {deepest['msg']}"
+    except InvalidRequest as error:
+        found = localized(error, ui_language())
+    if found:
+        limits_told = {"questions": MAX_QUESTIONS, "documents": MAX_DOCUMENTS, "grade": MAX_GRADE}
+        told = text("space_questions").format(
+            **limits_told, megabytes=MAX_JSON_BYTES >> 20, members=limits.json_members
+        )
+        raise CommandFailed(f"{path.name}: {found}. {told}")
 
 
 def read_questions(path: Path) -> list[dict[str, Any]]:

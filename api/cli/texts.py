@@ -140,6 +140,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "기대 문서가 등록되어 있지 않아 품질을 재지 못한 질문이 {count}개 있습니다: {names}",
         "{count} questions expect documents that are not on record, and measure nothing: {names}",
     ),
+    "space_questions": (
+        "한 번의 비교는 질문 {questions:,}개, 질문마다 문서 {documents:,}개, 관련도 {grade}, 요청 전체로 {megabytes} MiB와 값 "
+        "{members:,}개까지 받습니다. 문항을 줄여 다시 실행하세요. 아직 아무것도 만들지 않았습니다.",
+        "One comparison takes {questions:,} questions, {documents:,} documents a question, grades up to {grade}, and {megabytes} "
+        "MiB and {members:,} values in all. Give it fewer questions and run this again; nothing was built.",
+    ),
     "space_skip_hint": (
         "만든 공간은 그대로 있으니 문항을 고쳐 다시 실행하거나, --skip-missing을 붙여 나머지 질문으로만 판단하세요.",
         "The space stays built: mend the sheet and run this again, or let the other questions decide with --skip-missing.",

@@ -86,6 +86,8 @@ class SpaceIn(Body):
     embedding: EmbeddingSettings
 
 
+MAX_QUESTIONS, MAX_DOCUMENTS, MAX_GRADE = 5000, 1000, 100
+"""Of a comparison, of a question in it, and of a document of such a question."""
 DocumentName = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -95,7 +97,7 @@ class ExpectedIn(Body):
     names: list[DocumentName] = Field(
         min_length=1, max_length=10, description="what it may be called; the first one that is on record counts"
     )
-    grade: int = Field(1, ge=1, le=100, description="relevance: higher is better")
+    grade: int = Field(1, ge=1, le=MAX_GRADE, description="relevance: higher is better")
 
 
 class QuestionIn(Body):
@@ -104,7 +106,7 @@ class QuestionIn(Body):
     question: str = Field(min_length=1, max_length=4000)
     documents: list[DocumentName | ExpectedIn] = Field(
         default_factory=list,
-        max_length=1000,
+        max_length=MAX_DOCUMENTS,
         description="documents that answer it, where somebody has said so: key, id, file name or title",
     )
 
@@ -117,7 +119,7 @@ class QuestionIn(Body):
 class ComparisonIn(Body):
     """What to compare the spaces with."""
 
-    questions: list[QuestionIn] = Field(min_length=1, max_length=5000)
+    questions: list[QuestionIn] = Field(min_length=1, max_length=MAX_QUESTIONS)
     collections: CollectionNames = None
 
 

@@ -24,6 +24,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
+from rag.embedding.instructions import opted_out
 from rag.embedding.local import LocalEmbedder, ModelDescription
 from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
@@ -77,7 +78,7 @@ def load_flag(
         languages=languages,
         outputs=outputs,
         max_tokens=runtime.tokenizer.limit,
-        prompts={Role.QUERY: query_instruction},
+        prompts={Role.QUERY: "" if opted_out(query_instruction) else query_instruction},
         precision=runtime.precision,
     )
     return runtime.embedder(description, partial(_finished, outputs), token_budget)

@@ -19,7 +19,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
-from rag.embedding.instructions import INSTRUCTION_TEMPLATE
+from rag.embedding.instructions import INSTRUCTION_TEMPLATE, opted_out
 from rag.embedding.local import LocalEmbedder, ModelDescription
 from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
@@ -115,12 +115,15 @@ def prompts_of(folder: Path, query_instruction: str = "") -> dict[Role, str]:
 
     Without an instruction: the prompts that the folder brings (`config_sentence_transformers.json`), as the library uses them.
     An instruction is a task for a model that wants one in `INSTRUCTION_TEMPLATE`, which Qwen3-Embedding does, as does any
-    model whose own prompt is of that form; for others it stands before queries as it is.
+    model whose own prompt is of that form; for others it stands before queries as it is. `NO_INSTRUCTION`
+    leaves queries as they are.
     """
     own = _described(folder / "config_sentence_transformers.json").get("prompts") or {}
     query = own.get("query") or ""
     passage = next((own[name] for name in ("document", "passage", "corpus") if own.get(name)), "")
-    if query_instruction:
+    if opted_out(query_instruction):
+        query = ""
+    elif query_instruction:
         instructed = (
             query.startswith("Instruct:") or str(_described(folder / "config.json").get("model_type")) == "qwen3"
         )

@@ -1,4 +1,4 @@
-"""Questions of a BEIR-style folder: `queries.jsonl`, and `qrels.tsv` or `qrels/*.tsv` (Thakur et al. 2021)."""
+"""Questions of a BEIR-style folder: `queries.jsonl`, and `qrels/test.tsv`, `qrels/*.tsv` or `qrels.tsv` (Thakur et al. 2021)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from rag.evaluation.questions import Expected, Problem, Question, QuestionSet
 
 _HEADER = "query-id"
+_MEASURED = "test.tsv"
+"""Of several parts the one that is measured on; what a model may have been trained on says nothing of it."""
 
 
 def read(folder: Path) -> tuple[QuestionSet, list[Problem]]:
@@ -20,7 +22,8 @@ def read(folder: Path) -> tuple[QuestionSet, list[Problem]]:
     """
     problems: list[Problem] = []
     queries = _file(folder, "queries.jsonl")
-    judged = sorted((folder / "qrels").glob("*.tsv")) or [folder / "qrels.tsv"]
+    parts = sorted((folder / "qrels").glob("*.tsv")) or [folder / "qrels.tsv"]
+    judged = [part for part in parts if part.name == _MEASURED] or parts
     problems += [Problem(None, "missing_file", "queries.jsonl")] if queries is None else []
     problems += [Problem(None, "missing_file", item.name) for item in judged if not item.is_file()]
     if queries is None or problems:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from rag.domain.errors import InvalidRequest, ModelUnavailable
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable, ModelUnusable
 from rag.domain.language import Language
 from rag.domain.passage import LocatedChunk
 from rag.domain.principal import Permit
@@ -32,6 +32,8 @@ MIN_CHARACTERS = 80
 """A shorter passage is a heading or a scrap; there is nothing to ask about it."""
 TRIES = 4
 """Passages read per question wanted: some drafts are thrown away."""
+_FAILURES = 5
+"""Passages in a row that the model fails on, after which it is not the passages."""
 _LONGEST, _SHORTEST = 300, 6
 _MAX_TOKENS = 400
 _PASSAGE = 3000
@@ -72,7 +74,7 @@ class Drafts:
 
     Attributes:
         rows: cells by column of the sheet (`rag.evaluation.sheet`).
-        thrown: `not_json`, `no_question`, `pointing`, `copied`, `quote_not_found`, `duplicate`.
+        thrown: `no_answer`, `not_json`, `no_question`, `pointing`, `copied`, `quote_not_found`, `duplicate`.
         stopped: why the model gave no more; None where it did.
     """
 
@@ -93,14 +95,15 @@ def draft_questions(
 ) -> Drafts:
     """Up to `count` questions on passages of the permit, spread over its documents; `shown` gets those that the model is shown.
 
-    A model that fails ends the drafts, not what was drafted before (`Drafts.stopped`): a hundred take an hour.
+    A passage that the model fails on is left out. A model that is away, or fails on `_FAILURES` in a row, ends the drafts, not
+    what was drafted before (`Drafts.stopped`): a hundred take an hour.
 
     Raises:
         InvalidRequest: the permit covers no passage to ask about.
         ModelUnavailable: the chat model failed before there was a draft.
     """
     drafts = Drafts()
-    asked = 0
+    asked = failed = 0
     for located in sampled(database, permit, TRIES * count, seed):
         asked += 1
         if shown is not None:
@@ -109,7 +112,12 @@ def draft_questions(
             answer = chat.complete(
                 _messages(located), max_tokens=_MAX_TOKENS, temperature=0.3, tenant=str(permit.tenant_id)
             )
+            failed = 0
         except ModelUnavailable as error:
+            failed += 1
+            if _of_the_passage(error) and failed < _FAILURES:
+                drafts.thrown["no_answer"] += 1
+                continue
             if not drafts.rows:
                 raise
             return Drafts(drafts.rows, drafts.thrown, error)
@@ -128,6 +136,12 @@ def draft_questions(
             detail_ko="질문을 만들 만한 문단이 있는 문서가 없습니다",
         )
     return drafts
+
+
+def _of_the_passage(error: ModelUnavailable) -> bool:
+    """Whether the next passage may fare better: an answer broke off, is empty or of no use, or a request was refused."""
+    passing = isinstance(error, ModelBroken | GenerationStopped | ModelUnusable)
+    return passing or isinstance(error.__cause__, InvalidRequest)  # as `EngineChat` says that a prompt is too long
 
 
 def sampled(database: Database, permit: Permit, limit: int, seed: int) -> Iterator[LocatedChunk]:

@@ -5,11 +5,12 @@ Long passages go in windows by the rule of the models in this process (`windows.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ PASSAGES_PER_REQUEST = 32
 """TEI refuses more by default (`--max-client-batch-size`)."""
 CHARACTERS_PER_REQUEST = 128_000
 AT_ONCE = 4
+AT_ONCE_A_CALL = 2
+"""Requests of one call in the queue: searches share `AT_ONCE`, and a call that came with much leaves room for others."""
+log = logging.getLogger(__name__)
 _ROUNDING = 1e-3
 """How far beyond 0 and 1 a probability in half precision may lie; more is not a probability, and refused."""
 _LARGEST = 1e30
@@ -55,6 +59,14 @@ class Shape:
         if self.results is None:  # TEI has one model, and gives logits unless told otherwise
             return body | {"raw_scores": model.logits, "truncate": True}
         return body | {"model": model.id, "top_n": len(passages)} | self._own(model)
+
+    def prompt_tokens(self, model: RemoteReranker) -> int:
+        """What the server puts around a question and a passage, by the careful estimate; an instruction where it is sent."""
+        instruction = model.instruction if self.vllm else ""
+        own = estimated_tokens(instruction) if instruction else 0
+        if "qwen3" in model.id.lower():
+            own = estimated_tokens(ChatPrompt.around(instruction))
+        return own + 2 * estimated_tokens("")
 
     def _own(self, model: RemoteReranker) -> dict[str, Any]:
         if not self.vllm:
@@ -91,14 +103,6 @@ class RemoteReranker:
     instruction: str = ""
     logits: bool = False
 
-    @property
-    def prompt_tokens(self) -> int:
-        """What the server puts around a question and a passage, by the careful estimate."""
-        own = estimated_tokens(self.instruction) if self.instruction else 0
-        if "qwen3" in self.id.lower():
-            own = estimated_tokens(ChatPrompt.around(self.instruction))
-        return own + 2 * estimated_tokens("")
-
 
 class HttpReranker:
     """A `Reranker` over HTTP. Thread-safe."""
@@ -106,10 +110,15 @@ class HttpReranker:
     def __init__(self, model: RemoteReranker, shape: Shape, server: ModelServer) -> None:
         """Prepare the calls; the server is not asked.
 
-        Raises:
-            ConfigurationError: the model's prompt leaves no room in `max_tokens`.
+        Where the model's prompt leaves no room in `max_tokens` by the careful estimate, questions and passages go whole, and the
+        server cuts them: the estimate is no reason not to start.
         """
-        self._question_limit = question_limit(model.max_tokens, model.prompt_tokens)
+        self._prompt_tokens = shape.prompt_tokens(model)
+        self._question_limit: int | None = None
+        try:
+            self._question_limit = question_limit(model.max_tokens, self._prompt_tokens)
+        except ConfigurationError as error:
+            log.warning("%s; long passages are not read in windows, the server cuts them", error)
         self._model, self._shape, self._server = model, shape, server
         self._path = "" if server.url.endswith("/rerank") else shape.path
         self._queue = ThreadPoolExecutor(AT_ONCE, "rerank-http")
@@ -124,6 +133,8 @@ class HttpReranker:
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
         """Relevance of n passages to one question, each from 0 to 1: that of a long one's best window.
 
+        A passage is read in `MOST_WINDOWS` windows at most; what lies beyond them is not read.
+
         Args:
             deadline: instant of `time.monotonic` by which the scores are wanted.
 
@@ -131,21 +142,35 @@ class HttpReranker:
             ModelUnusable: the server refuses, or leaves out a score or gives one that is none; it says what to set.
             ModelUnavailable: it can't be reached, or is late.
         """
-        query = shortened(query, self._question_limit)
+        if self._question_limit is not None:
+            query = shortened(query, self._question_limit)
         texts, owners = self._windows(query, passages)
-        futures = [self._queue.submit(self._request, query, batch, deadline) for batch in batches(texts)]
+        return best_of(self._asked(query, texts, deadline), owners, len(passages))
+
+    def _asked(self, query: str, texts: Sequence[str], deadline: float | None) -> list[float]:
+        """The scores of all texts, in requests of which at most `AT_ONCE_A_CALL` are in the queue at once."""
+        found: list[float] = []
+        waiting: list[Future[list[float]]] = []
         try:
-            found = [score for future in futures for score in future.result(_left(deadline))]
+            for batch in batches(texts):
+                if len(waiting) == AT_ONCE_A_CALL:
+                    found += waiting[0].result(_left(deadline))
+                    del waiting[0]
+                waiting.append(self._queue.submit(self._request, query, batch, deadline))
+            for future in waiting:
+                found += future.result(_left(deadline))
         except TimeoutError as error:
             raise ModelUnavailable(name=self.name) from error
         finally:
-            for future in futures:
+            for future in waiting:
                 future.cancel()
-        return best_of(found, owners, len(passages))
+        return found
 
     def _windows(self, query: str, passages: Sequence[str]) -> tuple[list[str], list[int]]:
         """All windows of all passages, and the position of the passage that each belongs to."""
-        beside = self._model.prompt_tokens + estimated_tokens(query) - estimated_tokens("")
+        if self._question_limit is None:
+            return list(passages), list(range(len(passages)))
+        beside = self._prompt_tokens + estimated_tokens(query) - estimated_tokens("")
         room = max(1, self.max_tokens - beside)
         parts = [text_windows(passage, room) for passage in passages]
         return [text for found in parts for text in found], [i for i, found in enumerate(parts) for _ in found]
@@ -183,8 +208,8 @@ _ADVICE: tuple[tuple[frozenset[int], tuple[str, str]], ...] = (
         (
             "there is no reranking at this address (status {status}): see reranking.url, reranking.shape and reranking.model, "
             "and that the server was started for reranking",
-            "그 주소에는 재순위화가 없습니다(상태 코드 {status}). reranking.url, reranking.shape, reranking.model과 서버가 "
-            "재순위화용으로 시작되었는지 확인하세요",
+            "그 주소는 리랭킹 요청을 받지 않습니다(상태 코드 {status}). reranking.url, reranking.shape, reranking.model이 "
+            "맞는지, 서버를 리랭커로 시작했는지 확인하세요",
         ),
     ),
     (
@@ -262,7 +287,7 @@ def open_http_reranker(settings: RerankingSettings) -> HttpReranker:
     """The reranker of the settings; the server is not asked yet.
 
     Raises:
-        ConfigurationError: the address or the model's name is missing, the key file can't be read, or `max_tokens` is too few.
+        ConfigurationError: the address or the model's name is missing, or the key file can't be read.
     """
     if not settings.model and settings.shape != "tei":
         raise ConfigurationError(

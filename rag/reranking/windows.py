@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from rag.domain.errors import ConfigurationError
-from rag.text.token_estimate import characters_within, estimated_starts, estimated_tokens
+from rag.text.token_estimate import characters_within, estimated_starts, estimated_tokens, most_characters
 
 OVERLAP = 0.2
 """Share of a window that the next one repeats: of 1,024 tokens some 200, so that a sentence on the edge is whole in one."""
@@ -18,6 +18,9 @@ QUESTION_SHARE = 0.75
 """Of the room that a row leaves beside what every row has, what a question may take; as FlagEmbedding's `query_max_length`."""
 FEWEST_TOKENS = 32
 """Room for question and passage below which a model's prompt does not fit the setting."""
+MOST_WINDOWS = 16
+"""Of one text for a server: of 1,024 tokens 13,000, far beyond a passage of the index (`embedding.max_tokens`). A document of
+megabytes, which `/v1/rerank` may be given, would be thousands, and keep the server from every search."""
 
 
 def question_limit(max_tokens: int, prompt: int) -> int:
@@ -43,22 +46,37 @@ def windows(length: int, room: int) -> list[slice]:
     """Slices of at most `room` that cover `length` items, evenly spread, each overlapping the next by `OVERLAP` or more."""
     if length <= room:
         return [slice(0, length)]
-    step = max(1, int(room * (1.0 - OVERLAP)))
+    step = _step(room)
     count = 1 + -(-(length - room) // step)
     starts = [round(i * (length - room) / (count - 1)) for i in range(count)]
     return [slice(start, start + room) for start in starts]
 
 
+def windows_reach(room: int) -> int:
+    """Tokens that `MOST_WINDOWS` windows of `room` tokens cover."""
+    return room + (MOST_WINDOWS - 1) * _step(room)
+
+
+def _step(room: int) -> int:
+    return max(1, int(room * (1.0 - OVERLAP)))
+
+
 def text_windows(text: str, room: int) -> list[str]:
-    """`text` in windows of at most `room` tokens by the careful estimate, where no tokenizer is at hand."""
+    """`text` in windows of at most `room` tokens by the careful estimate, where no tokenizer is at hand.
+
+    There are `MOST_WINDOWS` at most: what lies beyond them is not read.
+    """
+    reach = windows_reach(room)
+    text = text[: most_characters(reach)]  # before anything is made for each character
     if estimated_tokens(text) - estimated_tokens("") <= room:
         return [text]
     starts = estimated_starts(text)
-    return [text[characters_within(starts, part)] for part in windows(math.ceil(starts[-1]), room)]
+    return [text[characters_within(starts, part)] for part in windows(min(reach, math.ceil(starts[-1])), room)]
 
 
 def shortened(text: str, limit: int) -> str:
     """The beginning of `text`, of at most `limit` tokens by the careful estimate."""
+    text = text[: most_characters(limit)]
     return text[characters_within(estimated_starts(text), slice(0, limit))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from math import ceil
 
 _ASCII_PER_TOKEN = 2.5
 """Letters of English and code; both XLM-RoBERTa and Qwen3 have 3 to 5 in a token of prose, 2.5 to 3 of identifiers."""
@@ -25,6 +26,11 @@ def estimated_starts(text: str) -> list[float]:
     """Where each of n characters begins, in tokens by the same estimate and without what stands around the text; then the end of
     all: n + 1 figures."""
     return list(accumulate((1.0 / _ASCII_PER_TOKEN if each.isascii() else 1.0 for each in text), initial=0.0))
+
+
+def most_characters(tokens: int) -> int:
+    """No text of so many estimated tokens has more characters: whoever wants that much of a long text need not look beyond."""
+    return ceil(tokens * _ASCII_PER_TOKEN) + 1  # what adding up rounds off is less than a character
 
 
 def characters_within(starts: Sequence[float], tokens: slice) -> slice:

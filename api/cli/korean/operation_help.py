@@ -192,8 +192,8 @@ HELP: dict[str, str] = {
     "Store what was learned; retrieval uses it from then on.": "학습한 가중치를 저장합니다. 그때부터 검색에 쓰입니다.",
     "Show the fusion weights that were learned.": "학습한 융합 가중치를 보여 줍니다.",
     "Forget those of the embedding space in use.": "쓰고 있는 임베딩 공간의 가중치를 지웁니다.",
-    "Draft questions from your documents with the local chat model, for a person to review.": (
-        "설정된 채팅 모델로 문서에서 문항 초안을 만듭니다. 사람이 검토해야 합니다."
+    "Draft questions from your documents with the configured generator or chat model, for a person to review.": (
+        "설정된 생성 모델이나 대화 모델로 문서에서 문항 초안을 만듭니다. 사람이 검토해야 합니다."
     ),
     "Questions wanted.": "만들 문항 수",
     "Another number samples other passages.": "난수 씨앗. 수를 바꾸면 다른 문단을 고릅니다.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import Workbook
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from api.cli.connection import CommandFailed
 from api.cli.main import app
-from api.cli.spaces import MigrateOptions, read_questions, wanted_settings
+from api.cli.spaces import MigrateOptions, read_questions, require_comparable, wanted_settings
 from api.schemas.spaces import QuestionIn
 from rag.domain.errors import QuestionsInvalid
 from rag.domain.messages import UiLanguage
@@ -91,6 +92,46 @@ def test_a_folder_as_seogo_eval_takes_it(tmp_path: Path) -> None:
     (folder / "queries.jsonl").unlink()
     with pytest.raises(QuestionsInvalid, match=r"queries\.jsonl"):
         read_questions(folder)
+
+
+TOO_MUCH: dict[str, list[dict[str, Any]]] = {
+    "questions": [{"question": f"{n}?"} for n in range(5001)],
+    "documents": [{"question": "한도는?", "documents": [f"{n}.md" for n in range(1001)]}],
+    "bytes": [{"question": f"{n}?", "documents": [f"{n}-{'가' * 600}.md"]} for n in range(1500)],
+    "values": [{"question": f"{n}?", "documents": ["a"] * 999} for n in range(101)],
+    "name": [{"question": "한도는?", "documents": ["가" * 2001]}],
+}
+
+
+def test_so_it_is_where_no_server_is_named(tmp_path: Path) -> None:
+    sheet_path = tmp_path / "q.jsonl"
+    sheet_path.write_text("\n".join(map(json.dumps, TOO_MUCH["documents"])))
+    command = ["--data-dir", str(tmp_path / "data"), "index", "migrate", "--to", "none", "--questions", str(sheet_path)]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 1 and "q.jsonl: questions.0.documents" in found.output
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("kind", TOO_MUCH)
+@pytest.mark.parametrize(("language", "limit"), [("ko", "질문 5,000개"), ("en", "5,000 questions")])
+def test_what_no_comparison_takes_is_said_before_anything_is_built(
+    tmp_path: Path, kind: str, language: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEOGO_LANG", language)
+    sheet_path = tmp_path / "질문.jsonl"
+    sheet_path.write_text("\n".join(map(json.dumps, TOO_MUCH[kind])), encoding="utf-8")
+    command = ["--server", "http://127.0.0.1:9", "--key", "k", "index", "migrate", "--to", "none"]
+    found = CliRunner().invoke(app, [*command, "--questions", str(sheet_path)])
+    said = " ".join(found.output.split())
+    assert found.exit_code == 1
+    assert limit in said and "2 MiB" in said and "질문.jsonl" in said
+
+
+def test_a_grade_that_no_comparison_takes_names_its_place() -> None:
+    graded = [{"question": "한도는?", "documents": [{"names": ["a"], "grade": grade}]} for grade in (100, 101)]
+    require_comparable(Path("set"), graded[:1])
+    with pytest.raises(CommandFailed, match=r"questions\.1\.documents\.0.*grade.*100"):
+        require_comparable(Path("set"), graded)
 
 
 def test_the_space_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from api.cli.cuda import Cuda
 from api.cli.doctor import _anchors
 from api.cli.doctor_models import Line, cuda_lines, generator_lines, reranker_line
 from api.cli.main import app
+from rag import bootstrap as rag_bootstrap
 from rag.generation.catalogue_check import EngineCheck
 from rag.reranking.registry import open_reranker
 from rag.settings import GenerationSettings, RerankingSettings, ServedModel
@@ -78,6 +80,11 @@ def logits(call: Call) -> Answer:
     return Answer({"results": [{"index": i, "relevance_score": -3.5 - i} for i in range(len(call.body["documents"]))]})
 
 
+def late(call: Call) -> Answer:
+    time.sleep(0.6)
+    return reranked(call)
+
+
 def backwards(call: Call) -> Answer:
     return Answer({"results": [{"index": i, "relevance_score": i / 2} for i in range(len(call.body["documents"]))]})
 
@@ -88,16 +95,18 @@ def backwards(call: Call) -> Answer:
         (reranked, "ok", "to a passage that answers", ""),
         (logits, "error", "set reranking.scores to logits", "correct it in rag.reranking"),
         (lambda call: Answer({}, 404), "error", "reranking.shape", "correct it in rag.reranking"),
-        (lambda call: Answer({}, 500), "error", "not available", "start the server"),
+        (lambda call: Answer({}, 500), "error", "not available", "see its log"),
+        (late, "error", "not available", "budget_ms (300)"),
         (backwards, "warning", "0.500", "--chat-template"),
     ],
-    ids=["fine", "logits", "no_such_path", "broken", "blind"],
+    ids=["fine", "logits", "no_such_path", "broken", "late", "blind"],
 )
 def test_a_reranker_s_server_says_why_it_can_t_be_used(
     respond: Callable[[Call], Answer], status: str, said: str, advised: str
 ) -> None:
     with model_server(respond) as server:
-        settings = RerankingSettings(backend="http", url=server.url, model="bge-reranker-v2-m3")
+        budget_ms = 300 if respond is late else 5000
+        settings = RerankingSettings(backend="http", url=server.url, model="bge-reranker-v2-m3", budget_ms=budget_ms)
         reranker = open_reranker(settings)
         check, found, detail, advice = reranker_line(reranker, settings)
     assert (check, found) == ("reranker", status)
@@ -119,6 +128,23 @@ def test_the_doctor_says_it(tmp_path: Path) -> None:
     assert "not reachable" in found["engine: EXAONE-3.5-32B"]["detail"]
     assert found["reranker"]["status"] == "error" and "can't be reached" in found["reranker"]["detail"]
     assert found["audit anchors"]["status"] == "warning" and "anchor_file" in found["audit anchors"]["advice"]
+
+
+def test_the_reranker_is_asked_while_the_service_holds_the_folder(tmp_path: Path) -> None:
+    with model_server(reranked) as server:
+        reranking = {"backend": "http", "url": server.url, "model": "bge-reranker-v2-m3"}
+        settings = settings_for(tmp_path / "data", {"rag": {"reranking": reranking}})
+        config = tmp_path / "seogo.yaml"
+        config.write_text(json.dumps({"rag": {"data_dir": str(settings.rag.data_dir), "reranking": reranking}}))
+        assert CliRunner().invoke(app, ["--config", str(config), "db", "upgrade"]).exit_code == 0
+        running = rag_bootstrap.build(settings.rag)
+        try:
+            result = CliRunner().invoke(app, ["--config", str(config), "doctor", "--json"])
+        finally:
+            running.close()
+    found = {item["check"]: item for item in json.loads(result.stdout)}
+    assert "a Seogo process is running" in found["models and index"]["detail"]
+    assert found["reranker"]["status"] == "ok" and "to a passage that answers" in found["reranker"]["detail"]
 
 
 def test_whom_the_ends_of_the_trail_are_told_is_named(tmp_path: Path) -> None:

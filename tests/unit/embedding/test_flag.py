@@ -82,6 +82,13 @@ def test_parts_that_are_not_asked_for_are_not_there(folder: Path) -> None:
     assert with_terms.embed(["서고"], Role.QUERY).sparse
 
 
+def test_an_instruction_of_none_stands_before_no_query(folder: Path, whole: LocalEmbedder) -> None:
+    expected = whole.embed(["휴가"], Role.QUERY).dense
+    found = load(folder, query_instruction="none").embed(["휴가"], Role.QUERY).dense
+    assert expected is not None and found is not None
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_no_texts_give_empty_parts(whole: LocalEmbedder) -> None:
     made = whole.embed([], Role.PASSAGE)
     assert made.dense is not None and made.dense.shape == (0, 32)

@@ -154,6 +154,13 @@ def test_the_instruction_stands_before_queries_alone(model: str, prompt: str) ->
         assert scripted.calls[-1].body["input"] == ["휴가는 15일이다"]
 
 
+@pytest.mark.parametrize("given", ["none", "None"])
+def test_no_instruction_can_be_asked_for(given: str) -> None:
+    with embedding(model="qwen3-embedding-0.6b", query_instruction=given) as (embedder, scripted):
+        embedder.embed(["휴가는 며칠인가"], Role.QUERY)
+        assert scripted.calls[0].body["input"] == ["휴가는 며칠인가"]
+
+
 @pytest.mark.parametrize(
     ("model", "prompt"),
     [
@@ -163,6 +170,7 @@ def test_the_instruction_stands_before_queries_alone(model: str, prompt: str) ->
         ),
         ("BAAI/bge-m3", ""),
         ("Qwen3-30B", ""),
+        ("Qwen/Qwen3-VL-Embedding-2B", ""),
     ],
 )
 def test_a_model_s_own_instruction_stands_where_the_settings_name_none(model: str, prompt: str) -> None:

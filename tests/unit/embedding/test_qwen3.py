@@ -72,6 +72,7 @@ def test_a_task_of_one_s_own_is_put_into_qwen_s_template(folder: Path, library: 
 def test_prompts(folder: Path, tmp_path: Path) -> None:
     assert prompts_of(folder) == {Role.QUERY: QWEN_PROMPT, Role.PASSAGE: ""}
     assert prompts_of(folder, "T") == {Role.QUERY: "Instruct: T\nQuery:", Role.PASSAGE: ""}
+    assert prompts_of(folder, "none") == {Role.QUERY: "", Role.PASSAGE: ""}
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3"}))
     assert prompts_of(tmp_path, "T")[Role.QUERY] == "Instruct: T\nQuery:"  # known by its architecture too
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "xlm-roberta"}))

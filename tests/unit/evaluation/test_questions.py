@@ -185,13 +185,19 @@ def beir(folder: Path, qrels: dict[str, str]) -> Path:
     "qrels",
     [
         {"qrels.tsv": "q1\td1\t2\nq1\td2\t1\nq2\td2\t0\nq3\td2\t1\n"},
-        {"qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t1\n", "qrels/dev.tsv": "q3\td2\t1\n"},
+        {"qrels/train.tsv": "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t1\n", "qrels/dev.tsv": "q3\td2\t1\n"},
     ],
 )
 def test_a_beir_folder(tmp_path: Path, qrels: dict[str, str]) -> None:
     found = read_questions(beir(tmp_path / "set", qrels), "en")
     assert [question.id for question in found.questions] == ["q1", "q3"]
     assert found.questions[0].expected == (Expected(("d1", "취업규칙"), grade=2), Expected(("d2",), grade=1))
+
+
+def test_of_several_parts_of_a_beir_folder_the_test_counts(tmp_path: Path) -> None:
+    qrels = {"qrels/test.tsv": "q1\td1\t2\n", "qrels/dev.tsv": "q3\td2\t1\n", "qrels/train.tsv": "broken\n"}
+    [question] = read_questions(beir(tmp_path / "set", qrels), "en").questions
+    assert question.id == "q1"
 
 
 def test_a_beir_folder_says_what_is_missing_or_wrong(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ class Knowing:
 
     def judge(self, questions: Sequence[Question]) -> tuple[list[JudgedQuestion], list[Problem]]:
         permit = cast(Permit, None)
-        target = Target("expected-1", Expected((Expected(("가",)),)), frozenset())
-        return [JudgedQuestion(item, permit, (target,), frozenset(), ()) for item in questions], []
+        targets = [tuple(Target(one.names[0], one, frozenset()) for one in item.expected) for item in questions]
+        pairs = zip(questions, targets, strict=True)
+        return [JudgedQuestion(item, permit, found, frozenset(), ()) for item, found in pairs], []
 
 
 def test_a_question_that_stands_there_twice_is_asked_once_and_counts_twice() -> None:

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rag.domain.errors import InvalidRequest, ModelUnavailable
+from rag.domain.errors import (
+    GenerationStopped,
+    InvalidRequest,
+    ModelBroken,
+    ModelUnavailable,
+    ModelUnusable,
+    PromptTooLong,
+)
 from rag.domain.language import Language
 from rag.domain.passage import LocatedChunk
 from rag.evaluation.synthesis import checked_draft, draft_questions, sampled
@@ -18,6 +25,14 @@ from tests.support.shelf import Shelf, shelf
 TEXT = "소속장은 업무의 특성을 고려하여 1주에 2일까지 재택근무를 승인할 수 있다. 회사는 통신비로 월 3만원을 지원한다."
 PASSAGE = LocatedChunk(make_chunk(TEXT), SOURCE)
 QUOTE = "회사는 통신비로 월 3만원을 지원한다."
+
+
+FAILURES: dict[str, ModelUnavailable] = {
+    "down": ModelUnavailable(name="scripted"),
+    "broken": ModelBroken(name="scripted"),
+    "stopped": GenerationStopped(name="scripted", guard="repetition"),
+    "no text": ModelUnusable(name="scripted", detail="an answer without text", detail_ko="글이 없는 답입니다"),
+}
 
 
 @dataclass
@@ -39,8 +54,10 @@ class ScriptedChat:
     ) -> str:
         self.told.append(messages)
         answer = self.answers[min(len(self.told), len(self.answers)) - 1]
-        if answer == "down":
-            raise ModelUnavailable(name=self.name)
+        if answer == "too long":  # as `EngineChat` says it
+            raise ModelUnavailable(name=self.name) from PromptTooLong(name=self.name, limit=8192)
+        if answer in FAILURES:
+            raise FAILURES[answer]
         return answer.replace("PASSAGE", messages[-1].content.split("\n", 1)[1][:60])
 
 
@@ -143,6 +160,27 @@ def test_a_model_that_only_repeats_itself_ends(filled: Shelf) -> None:
 def test_a_model_that_fails_is_no_empty_sheet(filled: Shelf) -> None:
     with pytest.raises(ModelUnavailable):
         draft_questions(filled.database, filled.permit(), ScriptedChat(["down"]), 5)
+
+
+@pytest.mark.parametrize("failure", ["broken", "stopped", "no text", "too long"])
+def test_a_passage_that_the_model_fails_on_is_left_out(filled: Shelf, failure: str) -> None:
+    good = [draft(f"{name} 보고는 누구에게 언제까지 하나요?", "PASSAGE") for name in ("점검", "결산 마감")]
+    found = draft_questions(
+        filled.database, filled.permit(), ScriptedChat([failure, good[0], *[failure] * 4, good[1]]), 2
+    )
+    assert (len(found.rows), found.thrown, found.stopped) == (2, {"no_answer": 5}, None)
+
+
+@pytest.mark.parametrize("failure", ["broken", "too long"])
+def test_a_model_that_fails_on_every_passage_is_asked_no_further(filled: Shelf, failure: str) -> None:
+    chat = ScriptedChat([draft("점검 보고는 누구에게 언제까지 하나요?", "PASSAGE"), failure])
+    found = draft_questions(filled.database, filled.permit(), chat, 5)
+    assert len(found.rows) == 1 and isinstance(found.stopped, ModelUnavailable)
+    assert len(chat.told) == 1 + 5
+    chat = ScriptedChat([failure])
+    with pytest.raises(ModelUnavailable):
+        draft_questions(filled.database, filled.permit(), chat, 5)
+    assert len(chat.told) == 5
 
 
 def test_what_was_drafted_before_the_model_failed_is_kept(sqlite: Database) -> None:

@@ -106,13 +106,16 @@ def test_weights_are_learned_on_the_fusion_that_will_be_used(sqlite: Database) -
 
 
 def test_what_learns_by_ranks_is_stored_with_the_fusion(sqlite: Database) -> None:
+    """Pages that repeat the question stand just behind the right ones by the model, and far before them by the words."""
     filled = fusing(misled(sqlite, 40), "rrf")
-    filled.retriever = replace(filled.retriever, weights={GROUP: LearnedWeights(40.0, 2.0)})
-    for number in range(40):  # as near by the model's leg as the right one
-        filled.add(filled.collection(f"더 {number}"), f"near{number}.md", [f"topic{number} limit{number} fee{number}"])
+    for number in range(40):
+        text = f"topic{number} limit{number} fee{number} stand on another page"
+        filled.add(filled.collection(f"더 {number}"), f"near{number}.md", [text])
     [found] = questions(filled, 40)
-    assert found.chosen is not None
-    [row] = rows_to_store([replace(found, reason="")], filled.space.name, "문항.xlsx", "rrf")
+    assert (found.reason, found.taken) == ("", True)
+    assert found.chosen is not None and found.chosen.lexical < profile_for(*GROUP).lexical
+    assert found.after > found.before + 0.1
+    [row] = rows_to_store([found], filled.space.name, "문항.xlsx", "rrf")
     assert (row.learned_on, row.lexical) == ("문항.xlsx (40, rrf)", found.chosen.lexical)
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +15,7 @@ from rag.domain.errors import ConfigurationError, ModelUnavailable, ModelUnusabl
 from rag.domain.messages import localized
 from rag.reranking.base import Reranker
 from rag.reranking.http import (
+    AT_ONCE_A_CALL,
     CHARACTERS_PER_REQUEST,
     PASSAGES_PER_REQUEST,
     SHAPES,
@@ -21,6 +24,7 @@ from rag.reranking.http import (
     open_http_reranker,
     scores,
 )
+from rag.reranking.windows import MOST_WINDOWS
 from rag.settings import RerankingSettings
 from rag.text.token_estimate import estimated_tokens
 from rag.transport.server import UnusableAnswer
@@ -131,6 +135,40 @@ def test_windows_go_in_few_requests() -> None:
         assert [len(call.body["documents"]) <= PASSAGES_PER_REQUEST for call in scripted.calls] == [True] * 8
 
 
+def test_a_passage_of_megabytes_is_read_in_its_beginning() -> None:
+    with reranking(respond=share_of_x, max_tokens=96) as (reranker, scripted):
+        first, beyond = reranker.score("질문", ["답" * 90 + "가" * 400_000, "가" * 400_000 + "답" * 90])
+        assert sum(len(call.body["documents"]) for call in scripted.calls) == 2 * MOST_WINDOWS
+    assert (first, beyond) == (1.0, 0.0)
+
+
+def test_others_get_in_between_the_requests_of_a_long_call() -> None:
+    """Searches share the queue: one call for many passages has no more than its share of it."""
+    open_gate, arrived, at_once = threading.Event(), threading.Semaphore(0), [0, 0]
+    lock = threading.Lock()
+
+    def held(call: Call) -> Answer:
+        if call.body["query"] == "길다":
+            with lock:
+                at_once[0] += 1
+                at_once[1] = max(at_once)
+            arrived.release()
+            open_gate.wait(20)
+            with lock:
+                at_once[0] -= 1
+        return results(call)
+
+    with reranking(respond=held, budget_ms=60_000) as (reranker, _), ThreadPoolExecutor(1) as pool:
+        long = pool.submit(reranker.score, "길다", ["본문"] * 300)
+        try:
+            assert all(arrived.acquire(timeout=10) for _ in range(AT_ONCE_A_CALL))
+            assert reranker.score("짧다", ["본문"], deadline=time.monotonic() + 5) == [0.002]
+        finally:
+            open_gate.set()
+        assert long.result(20) == [0.002] * 300
+    assert at_once[1] == AT_ONCE_A_CALL
+
+
 def test_a_long_question_leaves_the_passages_their_share() -> None:
     with reranking(respond=lambda call: results(call), max_tokens=96) as (reranker, scripted):
         reranker.score("질" * 200, ["본" * 100])
@@ -145,9 +183,17 @@ def test_what_a_server_puts_around_a_pair_is_left_room_for() -> None:
         reranker.score("질문", ["본" * 1000])
         texts = scripted.calls[0].body["documents"]
     assert max(map(len, texts)) < 512 - 100 - 2 - 100  # the chat's own words are some hundred tokens by the estimate
-    short = RerankingSettings(backend="http", url="http://vllm", model="m", max_tokens=64, instruction="가" * 60)
-    with pytest.raises(ConfigurationError, match=r"reranking\.max_tokens"):
-        open_http_reranker(short)
+
+
+@pytest.mark.parametrize(("shape", "whole"), [("vllm", True), ("cohere", False), ("tei", False)])
+def test_an_instruction_takes_room_where_it_is_sent(shape: str, whole: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Without room for windows passages go as they are, and the server cuts them; nobody's start fails."""
+    passage = "본" * 100
+    with reranking(shape, max_tokens=64, instruction="가" * 60) as (reranker, scripted):
+        assert len(reranker.score("질문", [passage])) == 1
+        texts = scripted.calls[0].body["texts" if shape == "tei" else "documents"]
+    assert (texts == [passage]) is whole
+    assert ("reranking.max_tokens" in caplog.text) is whole
 
 
 def vllm_score(value: Any) -> Any:
@@ -186,7 +232,11 @@ REFUSED = [
     (Answer(vllm_score(7.3)), "reranking.scores to logits", "reranking.scores를 logits로"),
     (Answer({"error": "no"}, 401), "reranking.api_key_file", "reranking.api_key_file"),
     (Answer({"detail": "Not Found"}, 404), "reranking.shape", "reranking.shape"),
-    (Answer({"error": {"message": "This server does not support reranking."}}, 501), "started for", "시작되었는지"),
+    (
+        Answer({"error": {"message": "This server does not support reranking."}}, 501),
+        "started for",
+        "그 주소는 리랭킹 요청을 받지 않습니다(상태 코드 501)",
+    ),
     (Answer({"error": "too long"}, 413), "reranking.max_tokens", "reranking.max_tokens"),
     (Answer({"error": "teapot"}, 418), "status 418", "상태 코드 418"),
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 from string import printable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.reranking.windows import OVERLAP, shortened, text_windows
+from rag.reranking.windows import MOST_WINDOWS, OVERLAP, shortened, text_windows
 from rag.text.token_estimate import characters_within, estimated_starts, estimated_tokens
 
 TEXTS = st.text(st.sampled_from("가나다 abc_\n漢☃"), max_size=400)
@@ -22,6 +23,25 @@ def test_every_character_is_in_a_window_and_no_window_is_too_long(ascii_: list[b
     assert all(part in text and estimated_tokens(part) - AROUND <= room for part in found)
     assert set("".join(found)) == set(text)
     assert [text.index(part) for part in found] == sorted(text.index(part) for part in found)
+
+
+@given(st.sampled_from("가a"), st.integers(1, 40), st.integers(1, 100_000))
+def test_however_long_a_text_is_it_is_read_in_so_many_windows(letter: str, room: int, length: int) -> None:
+    found = text_windows(letter * length, room)
+    assert len(found) <= MOST_WINDOWS
+    assert all(estimated_tokens(part) - AROUND <= room for part in found)
+
+
+def test_a_text_of_megabytes_takes_no_more_memory_than_its_windows() -> None:
+    text = "a" * (4 << 20)
+    tracemalloc.start()
+    try:
+        found = text_windows(text, 1000)
+        shortened(text, 1000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == MOST_WINDOWS and most < 4 << 20
 
 
 def test_what_stands_on_an_edge_is_whole_in_one_window() -> None:
