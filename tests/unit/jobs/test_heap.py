@@ -39,7 +39,7 @@ def test_what_a_burst_freed_goes_back_to_the_system() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize(("megabytes", "forgotten"), [(96, True), (32, False)])
+@pytest.mark.parametrize(("megabytes", "forgotten"), [(96, True), (32, True), (4, False)])
 def test_after_a_large_job_words_are_forgotten(megabytes: int, forgotten: bool) -> None:
     held: list[bytearray] = []
 
