@@ -3,6 +3,7 @@ Lines are check, status, detail, advice."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from api.cli import model_texts
@@ -61,11 +62,14 @@ def reranker_line(reranker: Reranker | None, settings: RerankingSettings) -> Lin
         return "reranker", "ok", text("no_reranker"), ""
     if settings.backend != "http":
         return "reranker", "ok", reranker.name, ""
+    begun = time.monotonic()
     try:
         answers, does_not = reranker.score(_ASKED, [_ANSWERS, _DOES_NOT])
     except ModelUnavailable as error:
+        late = time.monotonic() - begun >= 0.9 * settings.budget_ms / 1000
         kinds = ((ModelUnusable, "reranker_unusable"), (ModelAway, "reranker_away"))
-        advice = next((name for kind, name in kinds if isinstance(error, kind)), "reranker_late")
+        otherwise = "reranker_late" if late else "reranker_failed"
+        advice = next((name for kind, name in kinds if isinstance(error, kind)), otherwise)
         said = f"{settings.url}: {localized(error, ui_language())}"
         return "reranker", "error", said, text(advice, ms=settings.budget_ms)
     detail = text("reranker_scores", name=reranker.name, answers=answers, does_not=does_not)

@@ -71,6 +71,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "rag.reranking을 고치세요. 그때까지는 결합한 순위를 그대로 씁니다",
         "correct it in rag.reranking; until then the fused order stands",
     ),
+    "reranker_failed": (
+        "서버, 또는 그 앞의 프록시가 오류로 답했습니다. 서버 로그와 rag.reranking.url을 확인하세요. "
+        "그때까지는 결합한 순위를 그대로 씁니다",
+        "the server, or a proxy before it, answered with an error: see its log, and rag.reranking.url; until then "
+        "the fused order stands",
+    ),
     "reranker_late": (
         "budget_ms({ms}) 안에 답하지 못했습니다. 서버 로그를 보거나 rag.reranking.budget_ms를 늘리세요. "
         "그때까지는 결합한 순위를 그대로 씁니다",

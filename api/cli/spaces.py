@@ -182,7 +182,7 @@ def require_comparable(path: Path, questions: list[dict[str, Any]], limits: Requ
 
     Args:
         path: what they were read from, for the message.
-        limits: of the service's requests; None means the defaults.
+        limits: of the service's requests; None where they are not known.
 
     Raises:
         CommandFailed: they are too many, one has too much, or all together are more than a request may hold; it names the limits.
@@ -193,11 +193,11 @@ def require_comparable(path: Path, questions: list[dict[str, Any]], limits: Requ
     from api.schemas.spaces import MAX_DOCUMENTS, MAX_GRADE, MAX_QUESTIONS, ComparisonIn
 
     body = {"questions": questions}
-    content = httpx.Request("POST", _ADDRESS, json=body).content
-    limits = limits or RequestSettings()
     try:
+        content = httpx.Request("POST", _ADDRESS, json=body).content
         ComparisonIn.model_validate(body)
-        check_shape(content, depth=limits.json_depth, members=limits.json_members)
+        if limits is not None:
+            check_shape(content, depth=limits.json_depth, members=limits.json_members)
         found = f"{len(content) / 2**20:.1f} MiB" if len(content) > MAX_JSON_BYTES else ""
     except ValidationError as error:
         deepest = max(
@@ -206,11 +206,12 @@ def require_comparable(path: Path, questions: list[dict[str, Any]], limits: Requ
         found = f"{'.'.join(map(str, deepest['loc']))}: {deepest['msg']}"
     except InvalidRequest as error:
         found = localized(error, ui_language())
+    except UnicodeEncodeError as error:  # half of a pair, which JSON may hold and UTF-8 may not
+        found = str(error)
     if found:
         limits_told = {"questions": MAX_QUESTIONS, "documents": MAX_DOCUMENTS, "grade": MAX_GRADE}
-        told = text("space_questions").format(
-            **limits_told, megabytes=MAX_JSON_BYTES >> 20, members=limits.json_members
-        )
+        members = (limits or RequestSettings()).json_members
+        told = text("space_questions").format(**limits_told, megabytes=MAX_JSON_BYTES >> 20, members=members)
         raise CommandFailed(f"{path.name}: {found}. {told}")
 
 

@@ -26,8 +26,9 @@ _KINDS = np.array(
 """What `_PIECES` takes each character of ASCII for."""
 _LONGEST_COUNTED = 4000
 """Characters of a line. A longer one is cut in any case, and where is found by estimate: a file may be one line of megabytes."""
-_LONG_WORD = re.compile(r"[^\W_]{101}")
-"""One token to WordPiece, whatever its length, and many to whoever reads it: lists of digests would be chunks of 100 KB."""
+_MOST_A_TOKEN = 16
+"""Characters. A digest, or a row of signs that a tokenizer does not know, is one token to WordPiece and many to whoever reads it:
+lists of them would be chunks of 100 KB. Where a line has more a token, it is guessed as well."""
 _CHARACTERS_PER_TOKEN = 4
 """Of a line that is guessed at least, as of words: a run of digits is one piece to the estimate as well."""
 _TOKENS_PER_PIECE = 1.25
@@ -109,26 +110,28 @@ def _estimated(lines: Sequence[str]) -> list[float]:
     return [count * _TOKENS_PER_PIECE for count in counts]
 
 
-def _is_guessed(line: str) -> bool:
-    return len(line) > 100 and (len(line) > _LONGEST_COUNTED or _LONG_WORD.search(line) is not None)
-
-
 class Layout:
     """The lines of a text with what they weigh: their tokens where they are told from those of lines, else by estimate."""
 
     def __init__(self, lines: Sequence[str], room: Room) -> None:
         self.lines = lines
-        self._guessed = [number for number, line in enumerate(lines) if _is_guessed(line)]
+        self._guessed: list[int] = []
         self._exact = room.exact
         weights = self._counted(room) if room.exact else _estimated(lines)
         self._sums = [0.0, *accumulate(weights)]
 
     def _counted(self, room: Room) -> list[float]:
-        guessed = set(self._guessed)
-        weights: list[float] = [*room.counts(["" if n in guessed else line for n, line in enumerate(self.lines)])]
-        guesses = _estimated([self.lines[number] for number in self._guessed]) if self._guessed else ()
+        lines = self.lines
+        counts = room.counts(["" if len(line) > _LONGEST_COUNTED else line for line in lines])
+        self._guessed = [
+            number
+            for number, (line, count) in enumerate(zip(lines, counts, strict=True))
+            if len(line) > 2 * _MOST_A_TOKEN and count < len(line.strip()) / _MOST_A_TOKEN
+        ]
+        weights: list[float] = [*counts]
+        guesses = _estimated([lines[number] for number in self._guessed]) if self._guessed else ()
         for number, guess in zip(self._guessed, guesses, strict=True):
-            weights[number] = max(guess, len(self.lines[number]) / _CHARACTERS_PER_TOKEN)
+            weights[number] = max(guess, len(lines[number]) / _CHARACTERS_PER_TOKEN)
         return weights
 
     def weight(self, first: int, last: int) -> float:

@@ -104,6 +104,7 @@ def draft_questions(
     """
     drafts = Drafts()
     asked = failed = 0
+    last: ModelUnavailable | None = None
     for located in sampled(database, permit, TRIES * count, seed):
         asked += 1
         if shown is not None:
@@ -112,9 +113,9 @@ def draft_questions(
             answer = chat.complete(
                 _messages(located), max_tokens=_MAX_TOKENS, temperature=0.3, tenant=str(permit.tenant_id)
             )
-            failed = 0
+            failed, last = 0, None
         except ModelUnavailable as error:
-            failed += 1
+            failed, last = failed + 1, error
             if _of_the_passage(error) and failed < _FAILURES:
                 drafts.thrown["no_answer"] += 1
                 continue
@@ -130,12 +131,18 @@ def draft_questions(
             progress(len(drafts.rows), count)
         if len(drafts.rows) == count:
             break
+    _require_some(asked, drafts, last)
+    return drafts
+
+
+def _require_some(asked: int, drafts: Drafts, last: ModelUnavailable | None) -> None:
     if not asked:
         raise InvalidRequest(
             detail="no document here has a passage to ask about",
             detail_ko="질문을 만들 만한 문단이 있는 문서가 없습니다",
         )
-    return drafts
+    if last is not None and not drafts.rows:
+        raise last
 
 
 def _of_the_passage(error: ModelUnavailable) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable, ModelUnusable
 from rag.reranking.pair_tokenizer import ChatPrompt
-from rag.reranking.windows import best_of, question_limit, shortened, text_windows
+from rag.reranking.windows import QUESTION_SHARE, best_of, question_limit, shortened, text_windows
 from rag.settings import RerankingSettings
 from rag.text.grouping import grouped
 from rag.text.token_estimate import estimated_tokens
@@ -110,15 +110,15 @@ class HttpReranker:
     def __init__(self, model: RemoteReranker, shape: Shape, server: ModelServer) -> None:
         """Prepare the calls; the server is not asked.
 
-        Where the model's prompt leaves no room in `max_tokens` by the careful estimate, questions and passages go whole, and the
-        server cuts them: the estimate is no reason not to start.
+        Where the model's prompt leaves no room in `max_tokens` by the careful estimate, the beginnings of questions and passages
+        go, as if there were no prompt: the estimate is no reason not to start.
         """
         self._prompt_tokens = shape.prompt_tokens(model)
         self._question_limit: int | None = None
         try:
             self._question_limit = question_limit(model.max_tokens, self._prompt_tokens)
         except ConfigurationError as error:
-            log.warning("%s; long passages are not read in windows, the server cuts them", error)
+            log.warning("%s; of long passages only the beginning is read", error)
         self._model, self._shape, self._server = model, shape, server
         self._path = "" if server.url.endswith("/rerank") else shape.path
         self._queue = ThreadPoolExecutor(AT_ONCE, "rerank-http")
@@ -133,7 +133,7 @@ class HttpReranker:
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
         """Relevance of n passages to one question, each from 0 to 1: that of a long one's best window.
 
-        A passage is read in `MOST_WINDOWS` windows at most; what lies beyond them is not read.
+        Of a passage `MOST_TOKENS` are read, in `MOST_WINDOWS` windows at most; what lies beyond them is not.
 
         Args:
             deadline: instant of `time.monotonic` by which the scores are wanted.
@@ -142,18 +142,19 @@ class HttpReranker:
             ModelUnusable: the server refuses, or leaves out a score or gives one that is none; it says what to set.
             ModelUnavailable: it can't be reached, or is late.
         """
-        if self._question_limit is not None:
-            query = shortened(query, self._question_limit)
+        query = shortened(query, self._question_limit or int(self.max_tokens * QUESTION_SHARE))
         texts, owners = self._windows(query, passages)
         return best_of(self._asked(query, texts, deadline), owners, len(passages))
 
     def _asked(self, query: str, texts: Sequence[str], deadline: float | None) -> list[float]:
-        """The scores of all texts, in requests of which at most `AT_ONCE_A_CALL` are in the queue at once."""
+        """The scores of all texts; of many requests only `AT_ONCE_A_CALL` are in the queue at once."""
         found: list[float] = []
         waiting: list[Future[list[float]]] = []
+        wanted = list(batches(texts))
+        at_once = AT_ONCE if len(wanted) <= 2 * AT_ONCE else AT_ONCE_A_CALL
         try:
-            for batch in batches(texts):
-                if len(waiting) == AT_ONCE_A_CALL:
+            for batch in wanted:
+                if len(waiting) == at_once:
                     found += waiting[0].result(_left(deadline))
                     del waiting[0]
                 waiting.append(self._queue.submit(self._request, query, batch, deadline))
@@ -169,7 +170,7 @@ class HttpReranker:
     def _windows(self, query: str, passages: Sequence[str]) -> tuple[list[str], list[int]]:
         """All windows of all passages, and the position of the passage that each belongs to."""
         if self._question_limit is None:
-            return list(passages), list(range(len(passages)))
+            return [shortened(passage, self.max_tokens) for passage in passages], list(range(len(passages)))
         beside = self._prompt_tokens + estimated_tokens(query) - estimated_tokens("")
         room = max(1, self.max_tokens - beside)
         parts = [text_windows(passage, room) for passage in passages]

@@ -18,9 +18,12 @@ QUESTION_SHARE = 0.75
 """Of the room that a row leaves beside what every row has, what a question may take; as FlagEmbedding's `query_max_length`."""
 FEWEST_TOKENS = 32
 """Room for question and passage below which a model's prompt does not fit the setting."""
-MOST_WINDOWS = 16
-"""Of one text for a server: of 1,024 tokens 13,000, far beyond a passage of the index (`embedding.max_tokens`). A document of
-megabytes, which `/v1/rerank` may be given, would be thousands, and keep the server from every search."""
+MOST_TOKENS = 20_000
+"""By the careful estimate, of one text for a server: more than any passage of the index has (`embedding.max_tokens`, at most
+8,192, of Korean twice as many by the estimate). A document of megabytes, which `/v1/rerank` may be given, would be thousands of
+windows."""
+MOST_WINDOWS = 64
+"""Of one text, where a long question leaves little room for each."""
 
 
 def question_limit(max_tokens: int, prompt: int) -> int:
@@ -53,8 +56,8 @@ def windows(length: int, room: int) -> list[slice]:
 
 
 def windows_reach(room: int) -> int:
-    """Tokens that `MOST_WINDOWS` windows of `room` tokens cover."""
-    return room + (MOST_WINDOWS - 1) * _step(room)
+    """Tokens of a text that are read in windows of `room` tokens."""
+    return max(room, min(MOST_TOKENS, room + (MOST_WINDOWS - 1) * _step(room)))
 
 
 def _step(room: int) -> int:
@@ -64,7 +67,7 @@ def _step(room: int) -> int:
 def text_windows(text: str, room: int) -> list[str]:
     """`text` in windows of at most `room` tokens by the careful estimate, where no tokenizer is at hand.
 
-    There are `MOST_WINDOWS` at most: what lies beyond them is not read.
+    There are so many, and for so many tokens, at most: what lies beyond them is not read.
     """
     reach = windows_reach(room)
     text = text[: most_characters(reach)]  # before anything is made for each character

@@ -246,7 +246,8 @@ def failing(session: Session, at_least: int, limit: int) -> tuple[int, Sequence[
 
 
 def open_documents(session: Session, deleted_before: datetime, limit: int) -> Sequence[UUID]:
-    """Documents with an unfinished purge that began before this moment and is due, oldest first; not those of collections."""
+    """Documents with an unfinished purge that began before this moment and is due, those that failed least
+    first, then the oldest: where five fail and none goes well, a purge ends. Not those of collections."""
     query = (
         select(DeletionReceipt.document_id)
         .where(
@@ -256,7 +257,7 @@ def open_documents(session: Session, deleted_before: datetime, limit: int) -> Se
             DeletionReceipt.parent_id.is_(None),
             is_due(),
         )
-        .order_by(DeletionReceipt.deleted_at)
+        .order_by(DeletionReceipt.purge_tries, DeletionReceipt.deleted_at)
         .limit(limit)
     )
     return [item for item in session.scalars(query) if item is not None]
@@ -277,7 +278,8 @@ def open_children(session: Session, parent_id: UUID, limit: int) -> Sequence[UUI
     query = select(DeletionReceipt.document_id).where(
         DeletionReceipt.parent_id == parent_id, DeletionReceipt.purged_at.is_(None), is_due()
     )
-    return [item for item in session.scalars(query.limit(limit)) if item is not None]
+    found = session.scalars(query.order_by(DeletionReceipt.purge_tries).limit(limit))
+    return [item for item in found if item is not None]
 
 
 def totals_of_children(session: Session, parent_id: UUID) -> tuple[int, int]:

@@ -247,7 +247,7 @@ class ModelServer:
         return self._clock() - self._heard_at > _HEARD_S
 
     def _ask_first(self, first: Question, deadline: float | None) -> None:
-        """One asks for all that wait to be sent: none of them waits for more than one question."""
+        """One asks for all that wait; the next asks again only where the request of the one before failed after all."""
         begun = self._clock()
         with self._asking:
             if not self._unheard():

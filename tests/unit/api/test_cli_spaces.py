@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from api.cli.connection import CommandFailed
 from api.cli.main import app
 from api.cli.spaces import MigrateOptions, read_questions, require_comparable, wanted_settings
+from api.hardening.settings import RequestSettings
 from api.schemas.spaces import QuestionIn
 from rag.domain.errors import QuestionsInvalid
 from rag.domain.messages import UiLanguage
@@ -112,7 +113,7 @@ def test_so_it_is_where_no_server_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("kind", TOO_MUCH)
+@pytest.mark.parametrize("kind", sorted(set(TOO_MUCH) - {"values"}))
 @pytest.mark.parametrize(("language", "limit"), [("ko", "질문 5,000개"), ("en", "5,000 questions")])
 def test_what_no_comparison_takes_is_said_before_anything_is_built(
     tmp_path: Path, kind: str, language: str, limit: str, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +126,18 @@ def test_what_no_comparison_takes_is_said_before_anything_is_built(
     said = " ".join(found.output.split())
     assert found.exit_code == 1
     assert limit in said and "2 MiB" in said and "질문.jsonl" in said
+
+
+def test_the_number_of_values_is_asked_of_settings_that_are_known() -> None:
+    require_comparable(Path("set"), TOO_MUCH["values"])  # a server may take more than the default
+    require_comparable(Path("set"), TOO_MUCH["values"], RequestSettings(json_members=200_000))
+    with pytest.raises(CommandFailed, match="100000"):
+        require_comparable(Path("set"), TOO_MUCH["values"], RequestSettings())
+
+
+def test_half_of_a_pair_in_a_question_is_an_error_in_words() -> None:
+    with pytest.raises(CommandFailed, match="surrogates"):
+        require_comparable(Path("set"), [{"question": "\ud800", "documents": ["a"]}])
 
 
 def test_a_grade_that_no_comparison_takes_names_its_place() -> None:

@@ -95,7 +95,7 @@ def backwards(call: Call) -> Answer:
         (reranked, "ok", "to a passage that answers", ""),
         (logits, "error", "set reranking.scores to logits", "correct it in rag.reranking"),
         (lambda call: Answer({}, 404), "error", "reranking.shape", "correct it in rag.reranking"),
-        (lambda call: Answer({}, 500), "error", "not available", "see its log"),
+        (lambda call: Answer({}, 500), "error", "not available", "answered with an error"),
         (late, "error", "not available", "budget_ms (300)"),
         (backwards, "warning", "0.500", "--chat-template"),
     ],

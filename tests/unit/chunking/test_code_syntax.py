@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from ingest.chunking.base import Room, TokenCounter
 from ingest.chunking.code_layout import Layout
@@ -17,6 +18,8 @@ from ingest.parsing.code import read_code
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Chunk, ElementKind, ParsedDocument
 from rag.domain.language import Language
+from rag.embedding.sentence_transformer import default_minilm_folder
+from rag.embedding.word_counts import word_counter
 from tests.unit.chunking.documents import Limit, count_characters, count_words
 from tests.unit.parsing.code_samples import SAMPLES, Sample
 
@@ -183,6 +186,13 @@ def test_digests_that_a_tokenizer_takes_for_one_word_each_fill_no_chunk_without_
     digests = [(f"{number:x}" * width + "0a1b2c3d" * width)[:width] for number in range(1, 60)]
     chunks = chunked("\n".join(["KNOWN = [", *digests, "]"]), 240, "a.py", count, exact=True)
     assert max(len(chunk.text) for chunk in chunks) <= 1000
+
+
+@pytest.mark.parametrize("line", ["█" * 90, "a→" * 75, "# " + "─" * 118, "कि" * 80, "가" * 60], ids=repr)
+def test_signs_that_a_tokenizer_does_not_know_fill_no_chunk_without_end(line: str) -> None:
+    count = word_counter(Tokenizer.from_file(str(default_minilm_folder() / "tokenizer.json")))
+    chunks = chunked("\n".join([line] * 2000), 240, "a.py", count, exact=True)
+    assert max(len(chunk.text) for chunk in chunks) <= 4200
 
 
 def test_what_fits_to_the_token_is_not_cut() -> None:

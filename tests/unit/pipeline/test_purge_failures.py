@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.cli.doctor_deletions import deletion_lines
 from api.schemas.receipts import ReceiptOut
 from ingest.pipeline import purging, removal
-from rag.domain.errors import IndexUnavailable, PurgeIncomplete, SeogoError
+from rag.domain.errors import IndexUnavailable, PurgeIncomplete, SeogoError, Unavailable
 from rag.store import queue, receipt
 from rag.store.base import utc_now
 from rag.store.receipt import DeletionReceipt
@@ -165,6 +166,26 @@ def test_pauses_grow_and_nobody_takes_it_up_before(
     opened, cleaned = found_by_looks(database, later)
     assert opened == [document_id]
     assert set(cleaned) == {document_id, inside}
+
+
+def test_the_stubborn_do_not_stand_in_the_way_of_the_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five that fail, older than all others, end a purge in which nothing went well before them."""
+    world = World(database, "앞선")
+    stubborn = [world.add(f"{number}.md") for number in range(5)]
+    hide_of(world, stubborn)
+    refusing(world, monkeypatch, *world.index.holds)
+    good = [world.add(f"뒤 {number}.md") for number in range(8)]
+    hide_of(world, good)
+    for _ in range(4):
+        for number in range(5):
+            due(database, world, f"{number}.md")
+        with database.read() as session:
+            looked = receipt.open_documents(session, utc_now() + timedelta(seconds=1), 500)
+        with suppress(Unavailable):
+            purging.purge_as_far_as_possible(world.pipeline, looked)
+    assert still_open(world) == {f"{number}.md" for number in range(5)}
 
 
 def test_a_step_that_repeats_itself_counts_once_until_it_is_due(

@@ -142,6 +142,27 @@ def test_a_passage_of_megabytes_is_read_in_its_beginning() -> None:
     assert (first, beyond) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize(("most", "asked", "length"), [(1024, 10, 16_000), (512, 10, 8_000), (512, 300, 4_500)])
+def test_the_end_of_the_longest_passage_that_an_index_holds_is_read(most: int, asked: int, length: int) -> None:
+    def ends(call: Call) -> Answer:
+        texts = call.body["documents"]
+        return Answer({"results": [{"index": i, "relevance_score": float("답" in t)} for i, t in enumerate(texts)]})
+
+    with reranking(respond=ends, max_tokens=most) as (reranker, _):
+        assert reranker.score("질" * asked, ["가" * length + "답", "가" * length]) == [1.0, 0.0]
+
+
+def test_a_search_has_all_connections_of_the_server() -> None:
+    together = threading.Barrier(4)
+
+    def held(call: Call) -> Answer:
+        together.wait(20)
+        return results(call)
+
+    with reranking(respond=held, budget_ms=60_000) as (reranker, _):
+        assert len(reranker.score("질문", ["본문"] * 4 * PASSAGES_PER_REQUEST)) == 4 * PASSAGES_PER_REQUEST
+
+
 def test_others_get_in_between_the_requests_of_a_long_call() -> None:
     """Searches share the queue: one call for many passages has no more than its share of it."""
     open_gate, arrived, at_once = threading.Event(), threading.Semaphore(0), [0, 0]
@@ -185,15 +206,17 @@ def test_what_a_server_puts_around_a_pair_is_left_room_for() -> None:
     assert max(map(len, texts)) < 512 - 100 - 2 - 100  # the chat's own words are some hundred tokens by the estimate
 
 
-@pytest.mark.parametrize(("shape", "whole"), [("vllm", True), ("cohere", False), ("tei", False)])
-def test_an_instruction_takes_room_where_it_is_sent(shape: str, whole: bool, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("shape", "sent"), [("vllm", True), ("cohere", False), ("tei", False)])
+def test_an_instruction_takes_room_where_it_is_sent(shape: str, sent: bool, caplog: pytest.LogCaptureFixture) -> None:
     """Without room for windows passages go as they are, and the server cuts them; nobody's start fails."""
     passage = "본" * 100
     with reranking(shape, max_tokens=64, instruction="가" * 60) as (reranker, scripted):
         assert len(reranker.score("질문", [passage])) == 1
         texts = scripted.calls[0].body["texts" if shape == "tei" else "documents"]
-    assert (texts == [passage]) is whole
-    assert ("reranking.max_tokens" in caplog.text) is whole
+    assert (
+        texts == [passage[: len(texts[0])]]
+    ) is sent  # of the passage its beginning, where there is no room beside the prompt
+    assert ("reranking.max_tokens" in caplog.text) is sent
 
 
 def vllm_score(value: Any) -> Any:
