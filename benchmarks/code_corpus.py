@@ -64,7 +64,7 @@ class CodeBase:
 
     def put(self, files: Mapping[str, str]) -> None:
         """Put files in, or others in their place."""
-        chunker = StructureChunker(budgets_for(self.bench.settings.ingest, self.bench.rag))
+        chunker = StructureChunker(budgets_for(self.bench.settings.ingest, self.bench.rag.space))
         made: list[tuple[str, list[Chunk]]] = []
         outlines = []
         for path, text in files.items():

@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="seogo-bench-") as folder,
         workbench(CollectionKind.CODE, Path(folder)) as bench,
     ):
-        budgets = budgets_for(bench.settings.ingest, bench.rag)
+        budgets = budgets_for(bench.settings.ingest, bench.rag.space)
         budgets(Language.CODE).count(["warm"])  # the tokenizer is loaded once, and not on the first language's account
         files = files_of(options.trees or default_trees(), options.files)
         rows = [measured(language, paths, budgets) for language, paths in files.items()]

@@ -267,7 +267,7 @@ def main() -> int:
             settings = load_settings(None, data_dir=Path(place))
             upgrade_schema(settings)
             with retrieval_lane(settings, local_operator=False) as rag:
-                chunker = StructureChunker(budgets_for(settings.ingest, rag))
+                chunker = StructureChunker(budgets_for(settings.ingest, rag.space))
                 scores, cases = measure(folder, names, chunker, arguments.show)
     except DataMissing as missing:
         print(missing)

@@ -61,7 +61,7 @@ def parsed(title: str, text: str, kind: CollectionKind) -> ParsedDocument:
 
 def fill(bench: Workbench, data: EvaluationSet, kind: CollectionKind) -> dict[str, str]:
     """Index the corpus; returns the document id by chunk id."""
-    chunker = StructureChunker(budgets_for(bench.settings.ingest, bench.rag))
+    chunker = StructureChunker(budgets_for(bench.settings.ingest, bench.rag.space))
     owner: dict[str, str] = {}
     batch: list[tuple[str, list[Chunk]]] = []
     for number, (doc, (title, text)) in enumerate(data.corpus.items(), start=1):

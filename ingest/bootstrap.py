@@ -22,7 +22,7 @@ from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
-from ingest.pipeline.code_cutting import CutRules, lines_add_up, tokenizer_of
+from ingest.pipeline.code_cutting import CutRules, tokenizer_of
 from ingest.pipeline.code_lane import CodeLane
 from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.failed_spaces import FailedSpaces
@@ -36,6 +36,7 @@ from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.registry import model_folder
+from rag.embedding.space import EmbeddingSpace
 from rag.generation.engine import Patience
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
@@ -88,7 +89,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         index=IndexesInStep(rag.spaces.writers),
         space=rag.space,
         sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency, converter=find_converter()),
-        chunker=StructureChunker(lambda language: budgets_for(settings, rag)(language)),
+        chunker=StructureChunker(lambda language: budgets_for(settings, rag.space)(language)),
         parse_concurrency=settings.parse_concurrency,
         retries=RetryRule(
             settings.tries, timedelta(seconds=settings.retry_pause_s), timedelta(seconds=settings.outage_pause_s)
@@ -212,16 +213,12 @@ def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
     return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
 
 
-def budgets_for(settings: IngestSettings, rag: Rag) -> Budgets:
+def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:
     """The budget of a language, in the tokens of the embedder that will see the chunk."""
-    space = rag.space
 
     def budget(language: Language) -> Budget:
         embedder = space.budget_embedder(language)
-        knows = space.knows(language)
-        wanted = settings.chunk_tokens if knows else settings.chunk_terms
-        # Only programs are cut by the tokens of their lines.
-        exact = knows and language is Language.CODE and lines_add_up(cut_rules(settings, rag).tokenizer)
-        return Budget(min(wanted, embedder.max_tokens), embedder.count_tokens, exact)
+        wanted = settings.chunk_tokens if space.knows(language) else settings.chunk_terms
+        return Budget(min(wanted, embedder.max_tokens), embedder.count_tokens)
 
     return budget

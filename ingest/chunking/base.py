@@ -33,14 +33,10 @@ class Budget:
 
     The counts of two texts are taken to add up, special tokens aside, where they are joined at white space: so it is with
     WordPiece, SentencePiece and lexical terms.
-
-    Attributes:
-        exact: whether they do to the token, so that nobody has to count a text whose lines were counted.
     """
 
     limit: int
     count: TokenCounter
-    exact: bool = False
 
     def pausing(self, pause: Callable[[], None]) -> Budget:
         """The same, which calls `pause` before it counts."""
@@ -49,7 +45,7 @@ class Budget:
             pause()
             return self.count(texts)
 
-        return Budget(self.limit, count, self.exact)
+        return Budget(self.limit, count)
 
 
 class Budgets(Protocol):
@@ -83,13 +79,11 @@ class Room:
     Attributes:
         limit: tokens below the heading path, special tokens taken off.
         special: special tokens that every count includes.
-        exact: see `Budget`.
     """
 
     limit: int
     special: int
     count: TokenCounter
-    exact: bool = False
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text without special ones, in batches of bounded size."""

@@ -1,16 +1,14 @@
-"""Where a source file may be cut: its definitions inside one another, its statements by indentation, its lines by weight."""
+"""Where a source file may be cut: its definitions inside one another, its statements by indentation, its lines by estimate."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 import numpy as np
 
-from ingest.chunking.base import Room
 from rag.domain.code import CodeOutline, Symbol, SymbolKind
 from rag.text.plain import is_plain
 
@@ -24,13 +22,6 @@ _KINDS = np.array(
     np.uint8,
 )
 """What `_PIECES` takes each character of ASCII for."""
-_LONGEST_COUNTED = 4000
-"""Characters of a line. A longer one is cut in any case, and where is found by estimate: a file may be one line of megabytes."""
-_MOST_A_TOKEN = 16
-"""Characters. A digest, or a row of signs that a tokenizer does not know, is one token to WordPiece and many to whoever reads it:
-lists of them would be chunks of 100 KB. Where a line has more a token, it is guessed as well."""
-_CHARACTERS_PER_TOKEN = 4
-"""Of a line that is guessed at least, as of words: a run of digits is one piece to the estimate as well."""
 _TOKENS_PER_PIECE = 1.25
 """The tokenizer of MiniLM takes 1.17 in the median of pieces of 800 characters of Python, at most 1.35 in 19 of 20."""
 _BOUND = frozenset((SymbolKind.FIELD, SymbolKind.CONSTANT, SymbolKind.VARIABLE))
@@ -103,46 +94,18 @@ def _counted_at_once(text: str) -> list[int]:
     return counts
 
 
-def _estimated(lines: Sequence[str]) -> list[float]:
-    """About how many tokens each line has."""
-    text = "\n".join(lines)
-    counts = _counted_at_once(text) if is_plain(text) else [len(_PIECES.findall(line)) for line in lines]
-    return [count * _TOKENS_PER_PIECE for count in counts]
-
-
 class Layout:
-    """The lines of a text with what they weigh: their tokens where they are told from those of lines, else by estimate."""
+    """The lines of a text with what they weigh."""
 
-    def __init__(self, lines: Sequence[str], room: Room) -> None:
+    def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
-        self._guessed: list[int] = []
-        self._exact = room.exact
-        weights = self._counted(room) if room.exact else _estimated(lines)
-        self._sums = [0.0, *accumulate(weights)]
-
-    def _counted(self, room: Room) -> list[float]:
-        lines = self.lines
-        counts = room.counts(["" if len(line) > _LONGEST_COUNTED else line for line in lines])
-        self._guessed = [
-            number
-            for number, (line, count) in enumerate(zip(lines, counts, strict=True))
-            if len(line) > 2 * _MOST_A_TOKEN and count < len(line.strip()) / _MOST_A_TOKEN
-        ]
-        weights: list[float] = [*counts]
-        guesses = _estimated([lines[number] for number in self._guessed]) if self._guessed else ()
-        for number, guess in zip(self._guessed, guesses, strict=True):
-            weights[number] = max(guess, len(lines[number]) / _CHARACTERS_PER_TOKEN)
-        return weights
+        text = "\n".join(lines)
+        counts = _counted_at_once(text) if is_plain(text) else [len(_PIECES.findall(line)) for line in lines]
+        self._sums = [0.0, *accumulate([count * _TOKENS_PER_PIECE for count in counts])]
 
     def weight(self, first: int, last: int) -> float:
-        """How many tokens the lines have, or about how many."""
+        """About how many tokens the lines have."""
         return self._sums[last + 1] - self._sums[first]
-
-    def tokens(self, first: int, last: int) -> int | None:
-        """How many tokens the lines have to the token; None where that has to be asked of their text."""
-        if not self._exact or bisect_left(self._guessed, first) < bisect_right(self._guessed, last):
-            return None
-        return round(self.weight(first, last))
 
     def text(self, first: int, last: int) -> str:
         """The lines as they are."""

@@ -86,7 +86,7 @@ class CodeChunker:
         [special] = budget.count([""])
         [element] = document.elements
         outline = document.outline or CodeOutline("")
-        cutter = _Cutter(element, outline, Room(budget.limit, special, budget.count, budget.exact), source_key)
+        cutter = _Cutter(element, outline, Room(budget.limit, special, budget.count), source_key)
         recipe = f"{document.parser}+{self.name}"
         contexts = _Contexts(outline, cutter.begin)
         return [
@@ -112,7 +112,7 @@ class _Cutter:
         if not isinstance(element.anchor, LineAnchor):
             raise TypeError("source code stands on lines")
         self.begin = element.anchor.first
-        self._layout = Layout(element.text.split("\n"), room)
+        self._layout = Layout(element.text.split("\n"))
         self._text = element.text
         self._root = parts_of(outline, self.begin, len(self._layout.lines))
         self._by_syntax = bool(outline.symbols)
@@ -123,10 +123,10 @@ class _Cutter:
     def fitted(self) -> list[tuple[_Piece, tuple[str, ...], str, int]]:
         """What becomes chunks, each with its heading path, text and tokens.
 
-        Where the cuts are made by estimate, all texts are then counted in one go, and what is over the limit is cut once more.
+        The cuts are made by estimate; then all texts are counted in one go, and what is over the limit is cut once more.
         """
         pieces = [piece for each in self._pieces() if (piece := self._trimmed(each)) is not None]
-        counts = self._counted(pieces)
+        counts = self._room.counts([self._written(piece) for piece in pieces])
         while any(n > self._limit(p) and self._can_be_cut(p) for p, n in zip(pieces, counts, strict=True)):
             done: list[tuple[_Piece, int | None]] = []
             for piece, tokens in zip(pieces, counts, strict=True):
@@ -134,17 +134,10 @@ class _Cutter:
                     done.append((piece, tokens))
                 else:
                     done += ((each, None) for each in self._smaller(piece))
-            fresh = iter(self._counted([piece for piece, tokens in done if tokens is None]))
+            fresh = iter(self._room.counts([self._written(piece) for piece, tokens in done if tokens is None]))
             pieces = [piece for piece, _ in done]
             counts = [next(fresh) if tokens is None else tokens for _, tokens in done]
         return [(p, self._path(p.heads)[0], self._written(p), n) for p, n in zip(pieces, counts, strict=True)]
-
-    def _counted(self, pieces: Sequence[_Piece]) -> list[int]:
-        """Tokens of each piece; only those that its lines don't tell are asked for."""
-        known = [None if each.span else self._layout.tokens(each.first, each.last) for each in pieces]
-        texts = [self._written(each) for each, tokens in zip(pieces, known, strict=True) if tokens is None]
-        asked = iter(self._room.counts(texts))
-        return [next(asked) if tokens is None else tokens for tokens in known]
 
     # -- heading path ----------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from rag.domain.vectors import SparseVector
 from rag.embedding.base import Role
 from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.passage_text import lexical_text
-from rag.embedding.word_counts import counts_add_up, word_counter
+from rag.embedding.word_counts import word_counter
 from rag.text.analysis import has_korean
 from rag.text.injection import InjectionScore
 from rag.text.token_estimate import estimated_tokens
@@ -58,7 +58,7 @@ class CutRules:
         """What `ingest.bootstrap.budgets_for` gives for code."""
         if not self.tokens:
             return Budget(self.terms, KiwiBm25Embedder().count_tokens)
-        return Budget(self.tokens, _counter(self.tokenizer), lines_add_up(self.tokenizer))
+        return Budget(self.tokens, _counter(self.tokenizer))
 
 
 @lru_cache(maxsize=2)
@@ -68,12 +68,6 @@ def _counter(tokenizer: str) -> TokenCounter:
     from tokenizers import Tokenizer
 
     return word_counter(Tokenizer.from_file(tokenizer))
-
-
-@lru_cache(maxsize=2)
-def lines_add_up(tokenizer: str) -> bool:
-    """`Budget.exact` for texts in the tokens of this `CutRules.tokenizer`."""
-    return bool(tokenizer) and counts_add_up(Path(tokenizer).read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,35 +12,17 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rag.text.plain import is_plain
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _WORDS = re.compile(r"[A-Za-z0-9]+|[!-/:-@\[-`{-~]")
-_WORDS_AND_ENDS = re.compile(r"[A-Za-z0-9]+|[!-/:-@\[-`{-~]|\n")
-_ELLIPSIS = "…", "~"
-"""What stands for the rest of a long signature in headings, and another mark: each is a token by itself."""
-_MANY = 8
-"""Texts that are counted in one go from here on: they are the lines of a file."""
-_END = 1 << 40
-"""Stands for a line end among counts."""
 _FIELDS = re.compile(r"[^\t\n\r ]+")
 """What white space is around; other white space is left to the tokenizer."""
 _SPECIAL = re.compile(r"\[[A-Z0-9_ ]{1,20}\]")
 """`[SEP]` in a text is one token, whatever stands around it, where the tokenizer has such a token: `[0]` is three."""
 _MOST_WORDS = 1 << 18
-
-
-def counts_add_up(tokenizer: str) -> bool:
-    """Whether the length of a text is the sum of those of its lines, special tokens aside, whatever it holds.
-
-    Args:
-        tokenizer: described in JSON, as in `tokenizer.json`.
-    """
-    return _cuts_at_words(json.loads(tokenizer))
 
 
 def word_counter(tokenizer: Tokenizer) -> Callable[[Sequence[str]], list[int]]:
@@ -75,11 +57,7 @@ def _special_of(described: dict[str, Any]) -> re.Pattern[str]:
 
 class _WordPieces:
     """How many pieces a word of ASCII letters and digits, or a mark, has: the longest that is known, again and again. The
-    tokenizer says the same and takes ten times as long to be asked for a few words.
-
-    Attributes:
-        whole_words: words and marks that are one piece.
-    """
+    tokenizer says the same and takes ten times as long to be asked for a few words."""
 
     def __init__(self, described: dict[str, Any]) -> None:
         model = described["model"]
@@ -89,7 +67,6 @@ class _WordPieces:
         self._first = frozenset(model["vocab"])
         self._next = frozenset(piece[len(mark) :] for piece in model["vocab"] if piece.startswith(mark))
         self._longest = max(map(len, model["vocab"]))
-        self.whole_words = [piece for piece in model["vocab"] if _WORDS.fullmatch(piece) and self.of(piece) == 1]
 
     def of(self, word: str) -> int:
         """One where it is a whole piece, too long, or can't be put together."""
@@ -126,28 +103,11 @@ class _WordCounts:
         self._asked, self._pieces, self._special = asked, pieces, special
         [self._around] = asked([""])
         self._known: dict[str, int] = {}
-        self._make_room()
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Lengths of n texts. Where some words hold other characters, such as Hangul, those alone are asked for, each once, and
         those of all texts together: what is asked for alone takes ten times as long."""
         self._make_room()
-        if len(texts) < _MANY:
-            return self._one_by_one([text.replace(*_ELLIPSIS) for text in texts])
-        whole = "\n".join(texts)
-        odd: dict[int, str] = {}
-        if not is_plain(whole):
-            spelt = [text.replace(*_ELLIPSIS) for text in texts]
-            odd = {number: text for number, text in enumerate(spelt) if not is_plain(text)}
-            whole = "\n".join("" if number in odd else text for number, text in enumerate(spelt))
-        found = self._of_lines(whole, len(texts))
-        if found is None:
-            return self._one_by_one(texts)
-        for number, length in zip(odd, self._one_by_one(list(odd.values())), strict=True):
-            found[number] = length
-        return found
-
-    def _one_by_one(self, texts: Sequence[str]) -> list[int]:
         mixed = {text: _parted(text) for text in texts if not is_plain(text)}
         known = self._known
         new = [
@@ -158,23 +118,6 @@ class _WordCounts:
         if new:
             known.update((field, count - self._around) for field, count in zip(new, self._asked(new), strict=True))
         return [self._of_text(text, mixed.get(text)) for text in texts]
-
-    def _of_lines(self, text: str, count: int) -> list[int] | None:
-        """Of each of so many lines of a plain text, in a quarter of the time; None where it has to be read line by line."""
-        if text.count("\n") != count - 1 or ("[" in text and self._special.search(text) is not None):
-            return None
-        words, known = _WORDS_AND_ENDS.findall(text), self._known
-        known["\n"] = _END
-        try:
-            counts = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
-        except KeyError:
-            self._learn(words)
-            counts = np.fromiter(map(known.__getitem__, words), np.int64, len(words))
-        ends = np.flatnonzero(counts == _END)
-        counts[ends] = 0
-        sums = np.concatenate(([0], np.cumsum(counts)))[np.append(ends, len(words))]
-        lengths: list[int] = (np.diff(sums, prepend=0) + self._around).tolist()
-        return lengths
 
     def _of_text(self, text: str, parts: tuple[str, list[str]] | None) -> int:
         if "[" in text and self._special.search(text) is not None:
@@ -190,13 +133,9 @@ class _WordCounts:
             return self._around + sum(map(known.__getitem__, words))
         except KeyError:
             pass
-        self._learn(words)
+        known.update((word, self._pieces.of(word)) for word in dict.fromkeys(words) if word not in known)
         return self._around + sum(map(known.__getitem__, words))
 
-    def _learn(self, words: Sequence[str]) -> None:
-        known = self._known
-        known.update((word, self._pieces.of(word)) for word in dict.fromkeys(words) if word not in known)
-
     def _make_room(self) -> None:
-        if not self._known or len(self._known) > _MOST_WORDS:
-            self._known = dict.fromkeys(self._pieces.whole_words, 1)
+        if len(self._known) > _MOST_WORDS:
+            self._known.clear()

@@ -26,8 +26,8 @@ def count_characters(texts: Sequence[str]) -> list[int]:
 class Limit:
     """The same budget for every language."""
 
-    def __init__(self, limit: int, counter: TokenCounter = count_words, *, exact: bool = False) -> None:
-        self._budget = Budget(limit, counter, exact)
+    def __init__(self, limit: int, counter: TokenCounter = count_words) -> None:
+        self._budget = Budget(limit, counter)
 
     def __call__(self, language: Language, /) -> Budget:
         return self._budget

@@ -9,17 +9,14 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 
-from ingest.chunking.base import Room, TokenCounter
+from ingest.chunking.base import TokenCounter
 from ingest.chunking.code_layout import Layout
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.code import read_code
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Chunk, ElementKind, ParsedDocument
 from rag.domain.language import Language
-from rag.embedding.sentence_transformer import default_minilm_folder
-from rag.embedding.word_counts import word_counter
 from tests.unit.chunking.documents import Limit, count_characters, count_words
 from tests.unit.parsing.code_samples import SAMPLES, Sample
 
@@ -30,20 +27,9 @@ PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
 @given(st.text(st.sampled_from("aZ09_.+ \t\n\r(é가\u00a0\x0b\x1c")))
 def test_lines_weigh_what_their_pieces_do(text: str) -> None:
     lines = text.split("\n")
-    layout = Layout(lines, Room(60, 0, count_pieces))
+    layout = Layout(lines)
     for number, line in enumerate(lines):
         assert layout.weight(number, number) == len(PIECES.findall(line)) * 1.25
-        assert layout.tokens(number, number) is None
-
-
-@given(st.text(st.sampled_from("aZ09_.+ \t\n\r(é가\u00a0\x0b\x1c")))
-def test_lines_weigh_their_tokens_where_those_add_up(text: str) -> None:
-    lines = [*text.split("\n"), "a." * 2001]
-    layout = Layout(lines, Room(60, 0, count_pieces, exact=True))
-    for number, line in enumerate(lines[:-1]):
-        assert layout.weight(number, number) == layout.tokens(number, number) == len(PIECES.findall(line))
-    assert layout.tokens(0, len(lines) - 2) == len(PIECES.findall("\n".join(lines[:-1])))
-    assert layout.tokens(0, len(lines) - 1) is None  # a long line is asked for
 
 
 def count_pieces(texts: Sequence[str]) -> list[int]:
@@ -51,14 +37,9 @@ def count_pieces(texts: Sequence[str]) -> list[int]:
 
 
 def chunked(
-    source: str,
-    limit: int = 60,
-    name: str = "payments/src/a.py",
-    count: TokenCounter = count_pieces,
-    *,
-    exact: bool = False,
+    source: str, limit: int = 60, name: str = "payments/src/a.py", count: TokenCounter = count_pieces
 ) -> list[Chunk]:
-    return StructureChunker(Limit(limit, count, exact=exact)).chunk(read_code(source.encode(), name), VERSION, name)
+    return StructureChunker(Limit(limit, count)).chunk(read_code(source.encode(), name), VERSION, name)
 
 
 def assert_covers(parsed: ParsedDocument, chunks: Sequence[Chunk]) -> None:
@@ -157,53 +138,17 @@ words = st.sampled_from(
     st.lists(words, min_size=1, max_size=80),
     st.integers(12, 90),
     st.sampled_from([count_pieces, count_words, count_characters]),
-    st.booleans(),
 )
-def test_every_line_lies_in_one_chunk_with_an_exact_anchor(
-    lines: list[str], limit: int, count: TokenCounter, exact: bool
-) -> None:
+def test_every_line_lies_in_one_chunk_with_an_exact_anchor(lines: list[str], limit: int, count: TokenCounter) -> None:
     source = "\n".join([*lines, "end"])
-    exact = exact and count is not count_characters  # line ends are characters as well
-    chunks = chunked(source, limit, "a.py", count, exact=exact)
-    assert_covers(read_code(source.encode(), "a.py"), chunks)
-    if exact:
-        assert [chunk.tokens for chunk in chunks] == count([chunk.text for chunk in chunks])
+    assert_covers(read_code(source.encode(), "a.py"), chunked(source, limit, "a.py", count))
 
 
-@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("limit", [20, 50, 240])
-def test_chunks_keep_to_the_limit(limit: int, exact: bool) -> None:
-    for chunk in chunked(SERVICE * 3, limit, exact=exact):
+def test_chunks_keep_to_the_limit(limit: int) -> None:
+    for chunk in chunked(SERVICE * 3, limit):
         [size] = count_pieces([chunk.search_text])
         assert size <= limit
-
-
-@pytest.mark.parametrize("width", [128, 3000, 3900])
-def test_digests_that_a_tokenizer_takes_for_one_word_each_fill_no_chunk_without_end(width: int) -> None:
-    def count(texts: Sequence[str]) -> list[int]:
-        return [sum(1 if len(word) > 100 else len(PIECES.findall(word)) for word in text.split()) for text in texts]
-
-    digests = [(f"{number:x}" * width + "0a1b2c3d" * width)[:width] for number in range(1, 60)]
-    chunks = chunked("\n".join(["KNOWN = [", *digests, "]"]), 240, "a.py", count, exact=True)
-    assert max(len(chunk.text) for chunk in chunks) <= 1000
-
-
-@pytest.mark.parametrize("line", ["█" * 90, "a→" * 75, "# " + "─" * 118, "कि" * 80, "가" * 60], ids=repr)
-def test_signs_that_a_tokenizer_does_not_know_fill_no_chunk_without_end(line: str) -> None:
-    count = word_counter(Tokenizer.from_file(str(default_minilm_folder() / "tokenizer.json")))
-    chunks = chunked("\n".join([line] * 2000), 240, "a.py", count, exact=True)
-    assert max(len(chunk.text) for chunk in chunks) <= 4200
-
-
-def test_what_fits_to_the_token_is_not_cut() -> None:
-    source = (
-        "def approve(amount):\n" + "".join(f"    total = total + rate * {n}\n" for n in range(9)) + "    return 1\n"
-    )
-    [size] = count_pieces([source])
-    whole = size + count_pieces(["payments/src/a.py"])[0]
-    assert len(chunked(source, whole, exact=True)) == 1
-    assert len(chunked(source, whole - 1, exact=True)) == 2
-    assert len(chunked(source, whole)) == 2  # by estimate there is no room
 
 
 def test_a_line_over_the_limit_is_cut_and_its_parts_have_its_anchor() -> None:
