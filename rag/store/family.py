@@ -37,8 +37,12 @@ def below(session: Session, document_ids: Sequence[UUID]) -> Sequence[UUID]:
 
 
 def _below(document_ids: Sequence[UUID]) -> Select[UUID]:
-    start = select(Document.id.label("id"), literal(1).label("depth"))
-    tree = start.where(Document.parent_document_id.in_(document_ids)).cte("tree", recursive=True)
+    return _downwards(Document.parent_document_id.in_(document_ids))
+
+
+def _downwards(first: ColumnElement[bool]) -> Select[UUID]:
+    """The documents of this condition, and every one below them."""
+    tree = select(Document.id.label("id"), literal(1).label("depth")).where(first).cte("tree", recursive=True)
     child = aliased(Document)
     step = select(child.id, tree.c.depth + 1).join(tree, child.parent_document_id == tree.c.id)
     tree = tree.union(step.where(tree.c.depth < _DEEPEST))
@@ -47,12 +51,7 @@ def _below(document_ids: Sequence[UUID]) -> Select[UUID]:
 
 def with_below(documents: Select[UUID | None]) -> Select[UUID]:
     """The documents that a query finds, and every one below them."""
-    tree = select(Document.id.label("id"), literal(1).label("depth")).where(Document.id.in_(documents))
-    found = tree.cte("with_below", recursive=True)
-    child = aliased(Document)
-    step = select(child.id, found.c.depth + 1).join(found, child.parent_document_id == found.c.id)
-    found = found.union(step.where(found.c.depth < _DEEPEST))
-    return select(found.c.id)
+    return _downwards(Document.id.in_(documents))
 
 
 def taken_along(session: Session, document_ids: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -113,8 +113,6 @@ def _number_sieve() -> Callable[[str], bool]:
 
 def _holds_nothing(text: str) -> bool:
     """Whether a text can be told to hold nothing without reading it: one that is plain, but for what stands for a cut."""
-    if text.isascii():
-        return is_plain(text) and not _number_sieve()(text) and not _sieve()(text)
     if not is_plain(text.replace(_CUT, "")):
         return False
     told = text.replace(_CUT, "\x01")  # to the sieves, as to the patterns, neither letter nor mark nor blank

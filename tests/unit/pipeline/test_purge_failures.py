@@ -47,6 +47,14 @@ def still_open(world: World) -> set[str]:
     return {key for key, item in world.receipts().items() if item.purged_at is None}
 
 
+def with_one_refused(database: Database, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
+    """A world of one deleted document that the index does not let go."""
+    world = World(database, name)
+    hide_of(world, [world.add("a.md")])
+    refusing(world, monkeypatch, *world.index.holds)
+    return world
+
+
 def test_one_that_the_index_refuses_keeps_no_other_of_its_batch(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,13 +199,10 @@ def test_the_stubborn_do_not_stand_in_the_way_of_the_others(
 def test_a_step_that_repeats_itself_counts_once_until_it_is_due(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(database, "되풀이")
-    document_id = world.add("a.md")
-    hide_of(world, [document_id])
-    refusing(world, monkeypatch, *world.index.holds)
+    world = with_one_refused(database, monkeypatch, "되풀이")
     for _ in range(5):
         with pytest.raises(PurgeIncomplete):
-            purging.purge_document(world.pipeline, document_id)
+            purging.purge_document(world.pipeline, world.rows()["a.md"].id)
     assert world.receipts()["a.md"].purge_tries == 2
 
 
@@ -239,10 +244,8 @@ def due(database: Database, world: World, key: str) -> None:
 
 def test_a_deletion_that_fails_again_and_again_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEOGO_LANG", "en")
-    world = World(database, "알림")
-    document_id = world.add("a.md")
-    hide_of(world, [document_id])
-    refusing(world, monkeypatch, *world.index.holds)
+    world = with_one_refused(database, monkeypatch, "알림")
+    document_id = world.rows()["a.md"].id
     told = []
     for _ in range(3):
         due(database, world, "a.md")
