@@ -138,7 +138,7 @@ def read(path: Path) -> tuple[tuple[Element, ...], list[str]]:
         document = parser.parse(path, SourceFile(path.name, identified.media_type))
     finally:
         module.Assembler = own  # type: ignore[attr-defined]
-    return document.elements, [element.text for element in kept[0].apart]
+    return tuple(document.elements), [element.text for element in kept[0].apart]
 
 
 def measure(path: Path, expected_text: str) -> FileReport:

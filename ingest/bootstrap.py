@@ -26,6 +26,8 @@ from ingest.pipeline.code_cutting import CutRules, tokenizer_of
 from ingest.pipeline.code_lane import CodeLane
 from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.failed_spaces import FailedSpaces
+from ingest.pipeline.long_cutting import PROBES, LongRules
+from ingest.pipeline.long_sandbox import LongSandbox
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.repository_sync import RepositorySync
 from ingest.pipeline.steps import Interrupted, Pipeline
@@ -73,6 +75,8 @@ class Ingest:
         self.jobs.stop()
         self.repositories.sync.lane.close()
         self.pipeline.sandbox.close()
+        if self.pipeline.long is not None:
+            self.pipeline.long.close()
 
 
 def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
@@ -98,6 +102,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         in_step=rag.spaces.in_step,
         flag_from=settings.injection_flag_from,
         audit=rag.audit,
+        long=LongSandbox(lambda: long_rules(settings, rag)),
         child_limits=ChildLimits(
             depth=settings.child_depth,
             documents=settings.child_documents,
@@ -211,6 +216,18 @@ def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
     tokens = min(settings.chunk_tokens, space.budget_embedder(Language.CODE).max_tokens)
     folder = model_folder(live.settings)
     return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
+
+
+def long_rules(settings: IngestSettings, rag: Rag) -> LongRules | None:
+    """`budgets_for` every language, for a process that does without the model; None where the model counts elsewhere."""
+    live = rag.spaces.current
+    budgets, space = budgets_for(settings, live.space), live.space
+    limits = {language: budgets(language).limit for language in Language}
+    known = tuple(language for language in Language if space.knows(language))
+    if not known or space.dense is None:
+        return LongRules(limits)
+    tokenizer = tokenizer_of(model_folder(live.settings))
+    return LongRules(limits, tokenizer, known, tuple(space.dense.count_tokens(PROBES))) if tokenizer else None
 
 
 def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:

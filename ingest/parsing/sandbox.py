@@ -279,11 +279,17 @@ class ParseSandbox:
                 raise RuntimeError("the sandbox is closed")
             if self._client is None:
                 client = self._started()
-                if not (client.capabilities.get("network_namespace") or client.capabilities.get("seccomp")):
+                try:
+                    self._require_confined(client)
+                except ConfigurationError:
                     client.stop()
-                    raise ConfigurationError(detail="neither a network namespace nor seccomp is available for parsers")
+                    raise
                 self._client = client
             return self._client
+
+    def _require_confined(self, client: ZygoteClient) -> None:
+        if not (client.capabilities.get("network_namespace") or client.capabilities.get("seccomp")):
+            raise ConfigurationError(detail="neither a network namespace nor seccomp is available for parsers")
 
     def _started(self) -> ZygoteClient:
         return ZygoteClient(self._registry)

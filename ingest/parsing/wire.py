@@ -8,10 +8,10 @@ Anchors are short lists, not objects with names: a long PDF has one for every li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import Any
+from itertools import islice
+from typing import Any, overload
 
 from rag.domain.anchor import (
     Anchor,
@@ -31,6 +31,51 @@ _LENGTH_BYTES = 4
 
 class WireError(ValueError):
     """The bytes are not a document as `encode_document` writes it."""
+
+
+class WrittenElements(Sequence[Element]):
+    """Elements of a parse result as they are written: each is read when it is asked for, and none is held.
+
+    What 300,000 rows take as objects keeps the service's heap from ever being as small again, and all that is done with most of
+    them is to write them down. They have been read once, so that nothing is wrong with them.
+    """
+
+    def __init__(self, payload: bytes, start: int, count: int) -> None:
+        self._payload = payload
+        self._start = start
+        self._count = count
+
+    @property
+    def lines(self) -> bytes:
+        """What stands after the first line of `encode_document`, with the line end before it; empty for no elements."""
+        return self._payload[self._start :]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Element]:
+        if self._count:
+            yield from map(_element_from_list, map(json.loads, _lines(self._payload, self._start + 1)))
+
+    @overload
+    def __getitem__(self, place: int) -> Element: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Element]: ...
+    def __getitem__(self, place: int | slice) -> Element | Sequence[Element]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        if not -self._count <= place < self._count:
+            raise IndexError(place)
+        return next(islice(self, place % self._count, None))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Sequence)
+            and len(self) == len(other)
+            and all(a == b for a, b in zip(self, other, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def encode_result(document: ParsedDocument) -> bytes:
@@ -54,7 +99,7 @@ def decode_result(payload: memoryview) -> ParsedDocument:
         WireError: whatever is wrong with the payload.
     """
     head, rest = _block(payload)
-    document = decode_document(head)
+    document = decode_head(head)
     names, contents = _block(rest)
     try:
         data = json.loads(names)
@@ -95,6 +140,8 @@ def encode_document(document: ParsedDocument) -> bytes:
         "outline": None if document.outline is None else outline_to_list(document.outline),
         "lines": len(document.elements),
     }
+    if isinstance(document.elements, WrittenElements):
+        return _json(head) + document.elements.lines
     return b"\n".join((_json(head), *(_json(_element_to_list(element)) for element in document.elements)))
 
 
@@ -108,30 +155,59 @@ def decode_document(payload: bytes) -> ParsedDocument:
     Raises:
         WireError: whatever is wrong with the payload.
     """
-    lines = _lines(payload)
+    document = decode_head(payload, checked=False)
+    if not isinstance(document.elements, WrittenElements):
+        return document
     try:
-        data = json.loads(next(lines))
-        written_first = _taken_out(data.pop("elements", []))
+        return replace(document, elements=tuple(document.elements))
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise WireError(f"not a document: {type(error).__name__}") from error
+
+
+def decode_head(payload: bytes, *, checked: bool = True) -> ParsedDocument:
+    """The document with `WrittenElements`.
+
+    Args:
+        checked: whether each element is read and let go; without that, reading one may raise anything that is no `OSError`.
+
+    Raises:
+        WireError: whatever is wrong with the payload.
+    """
+    try:
+        head, _, _ = payload.partition(b"\n")
+        data = json.loads(head)
+        elements = _written(payload, len(head), data)
         document = ParsedDocument(
             title=_text(data["title"]),
             media_type=_text(data["media_type"]),
             parser=_text(data["parser"]),
-            elements=tuple(map(_element_from_list, chain(written_first, map(json.loads, lines)))),
+            elements=elements,
             pages=_integer(data["pages"]),
             warnings=tuple(_text(warning) for warning in data["warnings"]),
             metadata=_metadata_from_list(data["metadata"]),
             outline=None if data["outline"] is None else outline_from_list(data["outline"]),
         )
-        if len(document.elements) != data.get("lines", len(document.elements)):
-            raise ValueError("cut off")
+        if checked:
+            for _ in elements:
+                pass
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise WireError(f"not a document: {type(error).__name__}") from error
     return document
 
 
-def _lines(payload: bytes) -> Iterator[bytes]:
-    """One after the other; in JSON no line end stands as it is."""
-    start = 0
+def _written(payload: bytes, start: int, data: dict[str, Any]) -> Sequence[Element]:
+    """The elements behind the first line, or those in it (earlier releases)."""
+    behind = payload.count(b"\n", start)
+    first = tuple(map(_element_from_list, _taken_out(data.pop("elements", []))))
+    if len(first) + behind != data.get("lines", len(first) + behind):
+        raise ValueError("cut off")
+    if not first:
+        return WrittenElements(payload, start, behind)
+    return (*first, *WrittenElements(payload, start, behind))
+
+
+def _lines(payload: bytes, start: int) -> Iterator[bytes]:
+    """One after the other, from an offset on; in JSON no line end stands as it is."""
     while (end := payload.find(b"\n", start)) >= 0:
         yield payload[start:end]
         start = end + 1
@@ -158,8 +234,8 @@ def _metadata_from_list(item: Any) -> DocumentMetadata:
 
 
 def _element_to_list(element: Element) -> list[Any]:
-    lines = [_anchor_to_list(anchor) for anchor in element.line_anchors]
-    return [element.kind.value, element.text, element.level, _anchor_to_list(element.anchor), lines]
+    lines = [anchor_to_list(anchor) for anchor in element.line_anchors]
+    return [element.kind.value, element.text, element.level, anchor_to_list(element.anchor), lines]
 
 
 def _element_from_list(item: Any) -> Element:
@@ -167,9 +243,9 @@ def _element_from_list(item: Any) -> Element:
     return Element(
         kind=ElementKind(kind),
         text=_text(text),
-        anchor=_anchor_from_list(anchor),
+        anchor=anchor_from_list(anchor),
         level=_integer(level),
-        line_anchors=tuple(map(_anchor_from_list, _taken_out(lines))),
+        line_anchors=tuple(map(anchor_from_list, _taken_out(lines))),
     )
 
 
@@ -209,7 +285,8 @@ def _reference(row: Any) -> Reference:
     return Reference(_text(name), ReferenceRole(role), places, _text(enclosing), _text(qualifier))
 
 
-def _anchor_to_list(anchor: Anchor) -> list[Any]:
+def anchor_to_list(anchor: Anchor) -> list[Any]:
+    """The anchor as a short list."""
     match anchor:
         case PageAnchor(page, last_page, boxes):
             return ["page", page, last_page, boxes]
@@ -225,7 +302,12 @@ def _anchor_to_list(anchor: Anchor) -> list[Any]:
             return ["message", part, first, last]
 
 
-def _anchor_from_list(item: Any) -> Anchor:
+def anchor_from_list(item: Any) -> Anchor:
+    """The inverse of `anchor_to_list`.
+
+    Raises:
+        TypeError, ValueError: it is not one.
+    """
     match item:
         case ["page", page, last_page, boxes]:
             return PageAnchor(_integer(page), _integer(last_page), tuple(_page_box(box) for box in boxes))

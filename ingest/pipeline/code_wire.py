@@ -73,15 +73,16 @@ def decode_cut(data: dict[str, Any]) -> CutFile:
         counts, hidden = data["record"]
         score, signs = data["suspect"]
         cut = CutFile(
-            media_type=_text(data["media_type"]),
-            parser=_text(data["parser"]),
-            title=_text(data["title"]),
-            warnings=tuple(_text(item) for item in data["warnings"]),
+            media_type=text_of(data["media_type"]),
+            parser=text_of(data["parser"]),
+            title=text_of(data["title"]),
+            warnings=tuple(text_of(item) for item in data["warnings"]),
             chunks=chunks,
             sparse=tuple(None if item is None else _vector_from_list(item) for item in data["sparse"]),
-            found=tuple(_findings(item, chunk) for item, chunk in zip(data["found"], chunks, strict=True)),
+            found=tuple(findings_of(item, chunk) for item, chunk in zip(data["found"], chunks, strict=True)),
             record=PersonalDataRecord(
-                {_text(kind): _count(number) for kind, number in counts.items()}, tuple(_text(kind) for kind in hidden)
+                {text_of(kind): count_of(number) for kind, number in counts.items()},
+                tuple(text_of(kind) for kind in hidden),
             ),
             suspect=InjectionScore(min(1.0, max(0.0, float(score))), tuple(Sign(sign) for sign in signs)),
             outline=None if data["outline"] is None else outline_from_list(data["outline"]),
@@ -111,13 +112,13 @@ def _chunk_from_list(ordinal: int, item: Any, contexts: _Contexts) -> Chunk:
     return Chunk(
         id=NOBODY,
         ordinal=ordinal,
-        text=_text(text),
-        anchor=LineAnchor(_count(first), _count(last)),
-        heading_path=tuple(_text(heading) for heading in headings),
+        text=text_of(text),
+        anchor=LineAnchor(count_of(first), count_of(last)),
+        heading_path=tuple(text_of(heading) for heading in headings),
         language=Language(language),
         kind=ElementKind(kind),
-        tokens=_count(tokens),
-        line_anchors=tuple(LineAnchor(_count(low), _count(high)) for low, high in lines),
+        tokens=count_of(tokens),
+        line_anchors=tuple(LineAnchor(count_of(low), count_of(high)) for low, high in lines),
         code=None if code is None else contexts.of(code),
     )
 
@@ -133,14 +134,14 @@ class _Contexts:
         """One of them, from its JSON."""
         if data["imports"] != self._imports:
             self._imports = data["imports"]
-            self._checked = tuple(map(_text, self._imports))
+            self._checked = tuple(map(text_of, self._imports))
         return CodeContext(
-            language=_text(data["language"]),
-            symbol=_text(data["symbol"]),
-            kind=_text(data["kind"]),
-            signature=_text(data["signature"]),
-            doc=_text(data["doc"]),
-            symbols=tuple(map(_text, data["symbols"])),
+            language=text_of(data["language"]),
+            symbol=text_of(data["symbol"]),
+            kind=text_of(data["kind"]),
+            signature=text_of(data["signature"]),
+            doc=text_of(data["doc"]),
+            symbols=tuple(map(text_of, data["symbols"])),
             imports=self._checked,
         )
 
@@ -158,17 +159,22 @@ def _vector_from_list(item: Any) -> SparseVector:
     return SparseVector(indices, values)
 
 
-def _findings(item: Any, chunk: Chunk) -> ChunkFindings:
+def findings_of(item: Any, chunk: Chunk) -> ChunkFindings:
+    """What was found in a chunk, in places that it has.
+
+    Raises:
+        KeyError, TypeError, ValueError: something else.
+    """
     found = ChunkFindings.from_json(item)
     texts = (chunk.text, *chunk.heading_path)
     for where, (start, end, kind) in found.found:
         if not -1 <= where < len(chunk.heading_path) or not 0 <= start <= end <= len(texts[where + 1]):
             raise ValueError("a finding outside of its text")
-        _text(kind)
+        text_of(kind)
     return found
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A string that can be stored; see `ingest.parsing.wire`."""
     if not isinstance(value, str) or "\0" in value:
         raise TypeError("not a text")
@@ -177,7 +183,8 @@ def _text(value: Any) -> str:
     return value
 
 
-def _count(value: Any) -> int:
+def count_of(value: Any) -> int:
+    """A number that can be stored."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
         raise TypeError("not a count that a database takes")
     return value

@@ -58,14 +58,15 @@ def _answer(file: BatchFile, cutter: Cutter, screening: Screening) -> bytes:
     except MemoryError:
         raise  # the whole child is short of it: the file has another one to itself
     except SeogoError as error:
-        return _error(error)
+        return error_payload(error)
     except RecursionError:
-        return _error(ParseLimitExceeded(name=name, resource="depth"))
+        return error_payload(ParseLimitExceeded(name=name, resource="depth"))
     except Exception:
-        return _error(ParserCrashed(name=name), traceback.format_exc()[-_DETAIL_CHARACTERS:])
+        return error_payload(ParserCrashed(name=name), traceback.format_exc()[-_DETAIL_CHARACTERS:])
 
 
-def _error(error: SeogoError, detail: str = "") -> bytes:
+def error_payload(error: SeogoError, detail: str = "") -> bytes:
+    """An error in the place of an answer; `told_error` reads it. `detail` is for the log."""
     return json.dumps({"code": error.code, "params": error.params, "detail": detail}).encode()
 
 

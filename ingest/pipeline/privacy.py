@@ -66,6 +66,30 @@ class Examined:
             raise PersonalDataBlocked(name=version.filename, kinds=", ".join(self.blocked))
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a version's collection wants looked for at this moment, and what was found before."""
+
+    policy: PrivacyPolicy
+    kind: CollectionKind
+    before: PersonalDataRecord | None
+
+    def judged(self, found: Sequence[ChunkFindings], *, read_anew: bool) -> Examined:
+        """What follows from what was found; see `examine`."""
+        record = record_of(found, self.policy, self.before.release if self.before is not None else None)
+        if read_anew and self.before is not None and not record.is_within(self.before):
+            record = record.held()
+        return Examined(list(found), record, scan_key(self.policy, self.kind), record.blocked_by(self.policy))
+
+
+def look_at(database: Database, version: DocumentVersion) -> Look:
+    """What to look for in a version."""
+    with database.read() as session:
+        policy, kind = _policy(session, version.collection_id)
+        now = session.get_one(DocumentVersion, version.id)
+        return Look(policy, kind, record_from_json(now.personal_data))
+
+
 def examine(database: Database, version: DocumentVersion, chunks: Sequence[Chunk], *, read_anew: bool) -> Examined:
     """Look through the chunks of a version, as its collection's policy of this moment wants it.
 
@@ -74,15 +98,8 @@ def examine(database: Database, version: DocumentVersion, chunks: Sequence[Chunk
             more now than on record, of any kind, as when pages are read that were left out. By number, not by value, since no
             value is kept: where another value has taken the place of one that was shown, the release goes on.
     """
-    with database.read() as session:
-        policy, kind = _policy(session, version.collection_id)
-        now = session.get_one(DocumentVersion, version.id)
-        before = record_from_json(now.personal_data)
-    found = scan(detector_of(policy, kind), chunks)
-    record = record_of(found, policy, before.release if before is not None else None)
-    if read_anew and before is not None and not record.is_within(before):
-        record = record.held()
-    return Examined(found, record, scan_key(policy, kind), record.blocked_by(policy))
+    look = look_at(database, version)
+    return look.judged(scan(detector_of(look.policy, look.kind), chunks), read_anew=read_anew)
 
 
 def _policy(session: Session, collection_id: UUID) -> tuple[PrivacyPolicy, CollectionKind]:

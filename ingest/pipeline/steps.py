@@ -23,24 +23,23 @@ from sqlalchemy.orm import Session
 from ingest.chunking.base import Chunker, go_on
 from ingest.parsing.read_so_far import ReadSoFar, is_long
 from ingest.parsing.sandbox import ParseSandbox
-from ingest.parsing.wire import decode_document, encode_document
+from ingest.parsing.wire import WireError, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
-from ingest.pipeline.discretion import discreet
+from ingest.pipeline.cutting import Cut, Cutting
 from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
+from ingest.pipeline.long_sandbox import LongSandbox
 from ingest.pipeline.metadata import note_metadata, speak_for_document
-from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
-from ingest.pipeline.suspicion import suspicion
 from ingest.pipeline.vectors import GrowingVectors
 from ingest.settings import IngestSettings
 from rag.access.audit import AuditTrail, Deed, ServiceTrail, whose
 from rag.blobs.store import BlobStore
 from rag.domain.audit import AuditKind
-from rag.domain.document import Chunk, ParsedDocument
+from rag.domain.document import Chunk
 from rag.domain.errors import (
     DocumentNotFound,
     IndexUnavailable,
@@ -48,6 +47,7 @@ from rag.domain.errors import (
     ModelAway,
     NoTextFound,
     OriginalMissing,
+    ParserCrashed,
     SeogoError,
     StoreUnavailable,
     Unavailable,
@@ -118,6 +118,7 @@ class Pipeline:
 
     Attributes:
         index, space: what is written where there is no more than one space.
+        long: cuts long documents; None: they are cut in this process.
         in_step: gives the spaces that every write must reach, the current one first; `index` then spreads over them what
             concerns versions as a whole.
         give_way: called between two pieces of work; waits a moment while somebody's question is being answered.
@@ -138,6 +139,7 @@ class Pipeline:
     in_step: Callable[[], Sequence[LiveSpace]] | None = None
     flag_from: float = IngestSettings().injection_flag_from
     audit: AuditTrail | None = None
+    long: LongSandbox | None = None
 
     def targets(self) -> Sequence[LiveSpace]:
         """The spaces that a version must be in, by the record of this moment; the current one first."""
@@ -378,32 +380,39 @@ class Pipeline:
             raise _SetApart
 
     def _chunk_one(self, version: DocumentVersion) -> None:
-        parsed = self._parsed(version.id)
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
-        chunks = self.chunker.chunk(parsed, version.id, source_key, self._pausing())
-        if not chunks and not self._holds_files(version):
+        cutting = Cutting(self.database, self.chunker, self.long)
+        cut = cutting.cut(self._parsed(version.id), version, source_key, self._pausing(), self._stop_if_told)
+        if not cut.count and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
-        examined = examine(self.database, version, chunks, read_anew=True)
-        chunks, outline = discreet(chunks, examined.found, examined.record, parsed.outline)
-        suspect = suspicion(parsed, source_key)
         reached("chunk.cut", version.id)
+        try:
+            flagged = self._write_chunks(version, cut)
+        except WireError as wrong:
+            log.warning("the chunks of version %s are malformed: %s", version.id, wrong)
+            raise ParserCrashed(name=version.filename) from wrong
+        reached("chunk.rows_committed", version.id)
+        if flagged and self.audit is not None:
+            self._tell_flagged(self.audit, version, cut.suspect.signs)
+        cut.examined.require_searchable(version)
+
+    def _write_chunks(self, version: DocumentVersion, cut: Cut) -> bool:
+        """Put chunks and what is known of them on record; whether the document is to be looked at by somebody."""
         with self.database.write() as session:
             # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
             session.get_one(Document, version.document_id, with_for_update=True)
-            chunks_table.replace_chunks(session, version.id, chunks, examined.found)
-            if outline is not None:
-                code_symbol.put_outlines(session, [(version.id, version.collection_id, outline)])
+            chunks_table.replace_chunks(session, version.id, cut.chunks, cut.examined.found)
+            if cut.outline is not None:
+                code_symbol.put_outlines(session, [(version.id, version.collection_id, cut.outline)])
             row = session.get_one(DocumentVersion, version.id)
-            row.chunk_count = len(chunks)
-            note_metadata(session, row, parsed)
-            examined.note(row)
+            row.chunk_count = cut.count
+            note_metadata(session, row, cut.parsed)
+            cut.examined.note(row)
+            suspect = cut.suspect
             flagged = review.note_score(session, version.id, suspect.value, suspect.signs, flag_from=self.flag_from)
             reached("chunk.rows_written", version.id)
-        reached("chunk.rows_committed", version.id)
-        if flagged and self.audit is not None:
-            self._tell_flagged(self.audit, version, suspect.signs)
-        examined.require_searchable(version)
+        return flagged
 
     def _tell_flagged(self, audit: AuditTrail, version: DocumentVersion, signs: Sequence[str]) -> None:
         """Put on the trail that a document seems to speak to a model; told again where it is cut again."""
@@ -417,11 +426,11 @@ class Pipeline:
         with self.database.read() as session:
             return family.has_children(session, version) or family.is_overtaken(session, version)
 
-    def _parsed(self, version_id: UUID) -> ParsedDocument:
+    def _parsed(self, version_id: UUID) -> bytes:
         data = self.blobs.get_derived(version_id, PARSED)
         if data is None:
             raise FileNotFoundError(f"parse result of version {version_id}")
-        return decode_document(data)
+        return data
 
     def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]

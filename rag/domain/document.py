@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID, uuid5
@@ -89,7 +90,7 @@ class ParsedDocument:
     title: str
     media_type: str
     parser: str
-    elements: tuple[Element, ...]
+    elements: Sequence[Element]
     pages: int = 0
     warnings: tuple[str, ...] = ()
     metadata: DocumentMetadata = DocumentMetadata()

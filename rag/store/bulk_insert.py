@@ -15,16 +15,18 @@ from sqlalchemy import Table, insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
-_TOGETHER = 2000
+TOGETHER = 2000
 """Rows in one call of the driver."""
 
 
-def insert_all(session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def insert_all(
+    session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]], together: int = TOGETHER
+) -> None:
     """Insert rows in the transaction of `session`; what it holds and has not flushed is not flushed.
 
     Args:
         columns: names of those that `rows` have values for, in their order. The others have no default but the database's.
-        rows: n of as many values each, as they are in Python; some are asked for at a time.
+        rows: n of as many values each, as they are in Python; `together` are asked for, and held, at a time.
     """
     left = iter(rows)
     first = next(left, None)
@@ -37,8 +39,8 @@ def insert_all(session: Session, table: Table, columns: Sequence[str], rows: Ite
     statement, order = str(compiled), compiled.positiontup or list(columns)
     places = [columns.index(name) for name in order]
     processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order]
-    while together := list(islice(left, _TOGETHER)):
-        by_column = list(zip(*together, strict=True))
+    while group := list(islice(left, together)):
+        by_column = list(zip(*group, strict=True))
         sent = zip(
             *[
                 by_column[place] if process is None else map(process, by_column[place])

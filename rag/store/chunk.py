@@ -125,24 +125,28 @@ def _line_anchors_json(anchors: Sequence[Anchor]) -> list[dict[str, Any]]:
     return [anchor_to_json(anchor) for anchor in anchors]
 
 
+_OF_ONE_VERSION = 64
+"""Chunks that are held as rows at once. Those of a table or a list know an anchor for each line, of which they have hundreds."""
+
+
 def replace_chunks(
-    session: Session, version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None = None
+    session: Session, version_id: UUID, chunks: Iterable[Chunk], found: Sequence[ChunkFindings] | None = None
 ) -> None:
     """Store the chunks of a version in place of what was there, with what was found in each of them; replaying the step
     changes nothing."""
     session.execute(delete(ChunkRow).where(ChunkRow.version_id == version_id))
-    insert_chunks(session, [(version_id, chunks, found)])
+    insert_all(session, _TABLE, _COLUMNS, _rows(version_id, chunks, found), _OF_ONE_VERSION)
 
 
 def insert_chunks(
-    session: Session, versions: Iterable[tuple[UUID, Sequence[Chunk], Sequence[ChunkFindings] | None]]
+    session: Session, versions: Iterable[tuple[UUID, Iterable[Chunk], Sequence[ChunkFindings] | None]]
 ) -> None:
     """Store the chunks of versions of which there are none, with what was found in each of them."""
     insert_all(session, _TABLE, _COLUMNS, (row for version in versions for row in _rows(*version)))
 
 
 def _rows(
-    version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None
+    version_id: UUID, chunks: Iterable[Chunk], found: Sequence[ChunkFindings] | None
 ) -> Iterator[tuple[Any, ...]]:
     """Values of `_COLUMNS`, a row at a time: as rows the lines of a large table take many times what they do as chunks."""
     return (
