@@ -174,9 +174,10 @@ def decode_head(payload: bytes, *, checked: bool = True) -> ParsedDocument:
         WireError: whatever is wrong with the payload.
     """
     try:
-        head, _, _ = payload.partition(b"\n")
-        data = json.loads(head)
-        elements = _written(payload, len(head), data)
+        end = payload.find(b"\n")
+        start = end if end >= 0 else len(payload)
+        data = json.loads(payload[:start])
+        elements = _written(payload, start, data)
         document = ParsedDocument(
             title=_text(data["title"]),
             media_type=_text(data["media_type"]),
