@@ -123,8 +123,8 @@ class ZygoteClient:
 def _environment() -> dict[str, str]:
     """Nothing of the service's own environment, which holds secrets.
 
-    One thread per numeric library: a process with threads must not fork. The switches keep `unstructured` and others
-    from looking for the network that they will not find.
+    One thread per numeric library: a process with threads must not fork. Few heaps: each takes 64 MB of address space, which is
+    capped. The switches keep `unstructured` and others from looking for the network that they will not find.
     """
     root = Path(__file__).resolve().parents[2]
     return {
@@ -137,6 +137,7 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
         "DO_NOT_TRACK": "1",
         "SCARF_NO_ANALYTICS": "1",
         "HF_HUB_OFFLINE": "1",

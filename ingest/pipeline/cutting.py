@@ -3,7 +3,7 @@ in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ingest.chunking.base import Chunker
@@ -14,8 +14,10 @@ from ingest.pipeline.long_sandbox import LONG_BYTES, LongSandbox
 from ingest.pipeline.long_zygote import LongDocument
 from ingest.pipeline.privacy import Examined, examine, look_at
 from ingest.pipeline.suspicion import suspicion
+from rag.access.personal_data.scanning import detector_of, scan
 from rag.domain.code import CodeOutline
 from rag.domain.document import Chunk, ParsedDocument
+from rag.domain.findings import ChunkFindings
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority
 from rag.text.injection import InjectionScore
@@ -95,6 +97,10 @@ class Cutting:
         made = apart.cut(long, Screening(look.policy, look.kind), urgent=urgent, told=told)
         if made is None:
             return None
-        chunks = made.chunks(version.id, f"{parsed.parser}+{self.chunker.name}")
-        examined = look.judged(made.found, read_anew=True)
-        return Cut(parsed, made.count, chunks, examined, None, made.suspect)
+        recipe = f"{parsed.parser}+{self.chunker.name}"
+        found: Sequence[ChunkFindings] = made.found
+        now = look_at(self.database, version)  # whoever released it, or changed the policy, did not wait for this
+        if (now.policy, now.kind) != (look.policy, look.kind):
+            found = scan(detector_of(now.policy, now.kind), list(made.chunks(version.id, recipe)))
+        examined = now.judged(found, read_anew=True)
+        return Cut(parsed, made.count, made.chunks(version.id, recipe), examined, None, made.suspect)

@@ -27,7 +27,8 @@ PROBES = (
     "제24조제1항 연차 유급휴가는 15일로 한다.",
     "An employee who has worked for 1 year (80 % of it) is entitled to 15 days.",
 )
-"""Texts whose lengths say what a model adds to what its tokenizer gives: special tokens, an instruction. The same for each."""
+"""Texts whose lengths say what a model adds to what its tokenizer gives: special tokens, an instruction. The same for each, but
+for the empty one, with which the end of an instruction may be a token more."""
 
 
 class UnlikeTokenizer(ValueError):
@@ -114,8 +115,9 @@ def _as_the_model(rules: LongRules) -> TokenCounter:
     from tokenizers import Tokenizer
 
     own = word_counter(Tokenizer.from_file(rules.tokenizer))
-    added = {model - tokens for model, tokens in zip(rules.probes, own(PROBES), strict=True)}
+    of_nothing, *of_texts = rules.probes
+    added = {model - tokens for model, tokens in zip(of_texts, own(PROBES[1:]), strict=True)}
     if len(added) != 1:
         raise UnlikeTokenizer(sorted(added))
     [more] = added
-    return lambda texts: [tokens + more for tokens in own(texts)]
+    return lambda texts: [tokens + more if text else of_nothing for text, tokens in zip(texts, own(texts), strict=True)]

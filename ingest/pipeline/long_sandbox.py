@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import orjson
@@ -25,12 +25,16 @@ from ingest.pipeline.long_cutting import LongRules
 from ingest.pipeline.long_wire import CutApart, decode_long
 from ingest.pipeline.long_zygote import LongDocument, written_long
 from rag.domain.errors import ConfigurationError, ParseLimitExceeded, ParserCrashed
+from rag.domain.findings import CUSTOM, Kind
+from rag.domain.personal_data import PrivacyPolicy
 
 _LOG = logging.getLogger(__name__)
 LONG_BYTES = 2 << 20
 """Of a parse result. To start a process takes as long as it takes to cut this much."""
 _ERROR = b'{"code"'
 """What stands in the place of an answer begins with it."""
+_AT_ONCE = 2
+"""And one more that somebody waits for, or that nobody does: a table in a batch is not to wait for a book."""
 _TRIES = 2
 """A zygote that has just died is no fault of the document's."""
 LONG_LIMITS = ParseLimits(memory_bytes=3 << 30, cpu_s=1800, wall_s=3600.0, output_bytes=256 << 20)
@@ -38,18 +42,18 @@ LONG_LIMITS = ParseLimits(memory_bytes=3 << 30, cpu_s=1800, wall_s=3600.0, outpu
 
 
 class _NotStarted(Exception):
-    """The process does not start: the tokens of the model are not what its tokenizer says, or there is no memory."""
+    """The process does not start: the tokens of the model are not what its tokenizer says, or there is no memory for it."""
 
 
 class LongSandbox(ParseSandbox):
-    """`ParseSandbox` for parse results, one after the other; an urgent one does not wait for another. Thread-safe.
+    """`ParseSandbox` for parse results. Thread-safe.
 
     Args:
         rules: how documents are cut, asked for with each; None where the tokens of the model are counted elsewhere.
     """
 
     def __init__(self, rules: Callable[[], LongRules | None], limits: ParseLimits = LONG_LIMITS) -> None:
-        super().__init__(limits, concurrency=1)
+        super().__init__(limits, concurrency=_AT_ONCE)
         self._rules = rules
         self._running: set[ZygoteClient] = set()
 
@@ -70,17 +74,13 @@ class LongSandbox(ParseSandbox):
         rules = self._rules()
         if rules is None:
             return None
-        with self._slots.held(urgent=urgent), written_long(long, screening) as descriptor:
-            for _ in range(_TRIES):
-                try:
-                    with self._fresh(rules) as client:
-                        outcome = self._asked(client, descriptor, long.name, told)
-                except _NotStarted:
-                    _LOG.warning("long documents are cut in the service: a process for them does not start")
-                    return None
-                if outcome is not None:
-                    return self._cut_apart(outcome, long.name)
-        raise ParserCrashed(name=long.name)
+        try:
+            with self._slots.held(urgent=urgent), written_long(long, screening) as descriptor:
+                outcome = self._outcome(rules, descriptor, long.name, told)
+        except (_NotStarted, OSError, AttributeError) as error:  # not every system has files in memory
+            _LOG.warning("a long document is cut in the service, as a process for it does not start: %s", error)
+            return None
+        return self._cut_apart(outcome, long.name, _kinds(screening.policy))
 
     def close(self) -> None:
         """Kill what is running."""
@@ -90,24 +90,37 @@ class LongSandbox(ParseSandbox):
         for client in running:
             client.kill()
 
+    def _outcome(self, rules: LongRules, descriptor: int, name: str, told: Callable[[], None]) -> Outcome:
+        for _ in range(_TRIES):
+            with self._fresh(rules) as client:
+                outcome = self._asked(client, descriptor, name, told)
+            if outcome is not None:
+                return outcome
+        raise ParserCrashed(name=name)
+
     @contextmanager
     def _fresh(self, rules: LongRules) -> Iterator[ZygoteClient]:
         """A process of its own for the block."""
+        self._require_open()
         try:
             client = ZygoteClient(json.dumps(rules.to_json()), "ingest.pipeline.long_zygote")
-        except ConfigurationError as error:
-            raise _NotStarted from error
+        except (ConfigurationError, OSError) as error:
+            raise _NotStarted(str(error)) from error
         try:
             with self._lock:
-                if self._closed:
-                    raise RuntimeError("the sandbox is closed")
                 self._running.add(client)
+            self._require_open()
             self._require_confined(client)
             yield client
         finally:
             with self._lock:
                 self._running.discard(client)
             client.kill()
+
+    def _require_open(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the sandbox is closed")
 
     def _asked(self, client: ZygoteClient, descriptor: int, name: str, told: Callable[[], None]) -> Outcome | None:
         """What came back; None where the process died before its child did."""
@@ -118,10 +131,10 @@ class LongSandbox(ParseSandbox):
         except ZygoteGone:
             return None
         if refused := outcome.status.get("refused"):
-            raise ConfigurationError(detail=f"parser: {refused}")
+            raise _NotStarted(refused)
         return outcome if outcome.exceeded or "status" in outcome.status else None
 
-    def _cut_apart(self, outcome: Outcome, name: str) -> CutApart:
+    def _cut_apart(self, outcome: Outcome, name: str, kinds: Collection[str]) -> CutApart:
         if outcome.exceeded:
             raise ParseLimitExceeded(name=name, resource=outcome.exceeded)
         if int(outcome.status["status"]):
@@ -130,7 +143,12 @@ class LongSandbox(ParseSandbox):
         try:
             if payloads and payloads[0][: len(_ERROR)] == _ERROR:
                 raise told_error(orjson.loads(payloads[0]), name)
-            return decode_long(payloads)
+            return decode_long(payloads, kinds)
         except (WireError, ValueError, LookupError, TypeError) as wrong:
             _LOG.warning("the answer of the child that cuts a long document is malformed: %s", wrong)
             raise ParserCrashed(name=name) from wrong
+
+
+def _kinds(policy: PrivacyPolicy) -> frozenset[str]:
+    """What may be found for it."""
+    return frozenset({*map(str, Kind), *(f"{CUSTOM}{pattern.name}" for pattern in policy.patterns)})

@@ -1,21 +1,20 @@
-"""`LongCut` as frames of JSON: how it leaves the child. Nothing is believed: ids are made by whoever reads this.
+"""`LongCut` as payloads of JSON: how it leaves the child. Nothing is believed: ids are made by whoever reads this.
 
-The first frame says how many chunks there are, what was found in each and whether the document is suspect; the others hold some
-hundred chunks each, so that whoever stores them never has all of them as objects.
+The first says how many chunks there are and whether the document is suspect; the others hold some chunks each with what was found
+in them, so that whoever stores them never has all of them as objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from ingest.parsing.wire import WireError, anchor_from_list, anchor_to_list
-from ingest.pipeline.code_wire import count_of, findings_of, packed, text_of
+from ingest.pipeline.code_wire import count_of, findings_of, text_of
 from ingest.pipeline.long_cutting import LongCut
 from rag.domain.document import Chunk, ElementKind, chunk_id
 from rag.domain.findings import ChunkFindings
@@ -24,34 +23,46 @@ from rag.domain.provision import ProvisionMark
 from rag.text.injection import InjectionScore, Sign
 
 _CHUNKS = 64
-"""In one frame."""
+_PAYLOAD_BYTES = 1 << 18
+"""Where a payload ends; one chunk alone may have more, as a table of short rows knows the cells of each."""
+_MOST_BYTES = 16 << 20
+"""Of one payload that is looked at: what JSON makes of it takes up to forty times as much."""
 _WRONG = (KeyError, IndexError, TypeError, ValueError, RecursionError, OverflowError)
 
 
 def encode_long(cut: LongCut) -> Iterator[bytes]:
-    """The frames, in order."""
-    head = {
-        "chunks": len(cut.chunks),
-        "found": [found.to_json() for found in cut.found],
-        "suspect": [cut.suspect.value, [sign.value for sign in cut.suspect.signs]],
-    }
-    yield packed(orjson.dumps(head))
-    for start in range(0, len(cut.chunks), _CHUNKS):
-        yield packed(orjson.dumps([_chunk_to_list(chunk) for chunk in cut.chunks[start : start + _CHUNKS]]))
+    """The payloads, in order."""
+    yield orjson.dumps({"chunks": len(cut.chunks), "suspect": [cut.suspect.value, cut.suspect.signs]})
+    group: list[bytes] = []
+    size = 0
+    for chunk, found in zip(cut.chunks, cut.found, strict=True):
+        item = orjson.dumps([*_chunk_to_list(chunk), found.to_json()])
+        if group and (len(group) == _CHUNKS or size + len(item) > _PAYLOAD_BYTES):
+            yield _listed(group)
+            group, size = [], 0
+        group.append(item)
+        size += len(item)
+    if group:
+        yield _listed(group)
+
+
+def _listed(items: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
 
 
 @dataclass(frozen=True, slots=True)
 class CutApart:
-    """What a child answered. Its chunks are read as often as they are asked for, some hundred at a time.
+    """What a child answered. Its chunks are read as often as they are asked for, some at a time.
 
     Attributes:
-        count: chunks, which are at least as many as `found` has entries.
+        count: chunks.
+        found: what stands in each.
     """
 
     count: int
     found: tuple[ChunkFindings, ...]
     suspect: InjectionScore
-    _frames: Sequence[memoryview]
+    _payloads: Sequence[memoryview]
 
     def chunks(self, version_id: UUID, recipe: str) -> Iterator[Chunk]:
         """The chunks in document order, with their ids.
@@ -61,48 +72,56 @@ class CutApart:
         """
         paths: dict[tuple[str, ...], tuple[str, ...]] = {}
         ordinal = 0
-        for frame in self._frames:
-            for item in _checked(frame):
+        for payload in self._payloads:
+            for *item, found in _items(payload):
                 try:
                     chunk = _chunk_from_list(item, ordinal, chunk_id(version_id, recipe, ordinal), paths)
-                    findings_of(self.found[ordinal].to_json(), chunk)
+                    findings_of(found, chunk)
                 except _WRONG as error:
                     raise WireError(f"not a chunk: {type(error).__name__}") from error
                 yield chunk
                 ordinal += 1
-        if ordinal != self.count:
-            raise WireError("chunks are missing")
 
 
-def decode_long(payloads: Sequence[memoryview]) -> CutApart:
-    """The inverse of `encode_long`, from the payloads of its frames; chunks are looked at when they are asked for.
+def decode_long(payloads: Sequence[memoryview], kinds: Collection[str]) -> CutApart:
+    """The inverse of `encode_long`; chunks are looked at when they are asked for.
+
+    Args:
+        kinds: what may have been found.
 
     Raises:
-        WireError: whatever is wrong with the first.
+        WireError: whatever is wrong with the first payload, with the number of chunks or with what was found in them.
     """
     try:
-        data = orjson.loads(payloads[0])
+        data = _loaded(payloads[0])
         score, signs = data["suspect"]
-        found = tuple(map(ChunkFindings.from_json, data["found"]))
         count = count_of(data["chunks"])
-        suspect = InjectionScore(min(1.0, max(0.0, float(score))), tuple(Sign(sign) for sign in signs))
-        for kind in {item.kind for item in chain.from_iterable((f for _, f in one.found) for one in found)}:
-            text_of(kind)
+        suspect = InjectionScore(min(1.0, max(0.0, float(score))), tuple(map(Sign, dict.fromkeys(signs))))
+        found = tuple(ChunkFindings.from_json(item[-1]) for payload in payloads[1:] for item in _items(payload))
+        if any(finding.kind not in kinds for one in found for _, finding in one.found):
+            raise ValueError("found what nobody looked for")
     except _WRONG as error:
         raise WireError(f"not a document that was cut: {type(error).__name__}") from error
     if len(found) != count:
-        raise WireError("not findings for each chunk")
+        raise WireError("chunks are missing, or too many")
     return CutApart(count, found, suspect, payloads[1:])
 
 
-def _checked(frame: memoryview) -> list[Any]:
-    try:
-        items = orjson.loads(frame)
-    except ValueError as error:
-        raise WireError("not JSON") from error
-    if not isinstance(items, list) or len(items) > _CHUNKS:
+def _items(payload: memoryview) -> list[Any]:
+    items = _loaded(payload)
+    if (
+        not isinstance(items, list)
+        or not 0 < len(items) <= _CHUNKS
+        or not all(isinstance(i, list) and i for i in items)
+    ):
         raise WireError("not a list of chunks")
     return items
+
+
+def _loaded(payload: memoryview) -> Any:
+    if len(payload) > _MOST_BYTES:
+        raise WireError("larger than chunks are")
+    return orjson.loads(payload)
 
 
 def _chunk_to_list(chunk: Chunk) -> list[Any]:

@@ -11,10 +11,10 @@ import json
 import os
 import socket
 import sys
-import time
+import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,14 +25,17 @@ from ingest.pipeline.code_wire import packed
 from ingest.pipeline.code_zygote import error_payload
 from ingest.pipeline.long_cutting import LongCutter, LongRules
 from ingest.pipeline.long_wire import encode_long
-from rag.domain.errors import ParserCrashed
+from rag.domain.errors import ParseLimitExceeded, ParserCrashed
 from rag.domain.language import Language
+from rag.text.kiwi import shared_kiwi
 
 _LENGTH_BYTES = 4
 _DETAIL_CHARACTERS = 4000
 
 
 _TOLD_EVERY_S = 1.0
+_KIWI_THREADS = 2
+"""However many cores there are: their heaps count as address space, which is capped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,10 @@ def written_long(long: LongDocument, screening: Screening) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _read_long(descriptor: int) -> tuple[str, Screening, bytes]:
+def _read_long(descriptor: int) -> tuple[bytes, str, Screening]:
     with Path(f"/proc/self/fd/{descriptor}").open("rb") as source:
         head = json.loads(source.read(int.from_bytes(source.read(_LENGTH_BYTES), "big")))
-        return head["source_key"], Screening.from_json(head["screening"]), source.read()
+        return source.read(), head["source_key"], Screening.from_json(head["screening"])
 
 
 @dataclass
@@ -82,36 +85,41 @@ class LongZygote(Zygote):
 
 def _cut(job: child.Job, cutter: LongCutter) -> None:
     gc.disable()  # the process ends with its document
-    source_key, screening, parsed = _read_long(job.input)
+    telling = threading.Event()
+    teller = threading.Thread(target=_tell, args=(job.output, telling), daemon=True)
+    teller.start()
     try:
-        made = cutter.cut(parsed, source_key, screening, _telling(job.output))
+        payloads = _answer(job, cutter)
+    finally:
+        telling.set()
+        teller.join()  # nothing may stand between the frames of the answer
+    for payload in payloads:
+        frames.write_all(job.output, packed(payload))
+
+
+def _answer(job: child.Job, cutter: LongCutter) -> Iterable[bytes]:
+    """The payloads of the answer, or of the error in its place."""
+    try:
+        shared_kiwi(_KIWI_THREADS)
+        return encode_long(cutter.cut(*_read_long(job.input)))
     except MemoryError:
-        raise  # how the process ends tells what it took
+        return [error_payload(ParseLimitExceeded(name=job.name, resource="memory"))]
     except Exception:
-        detail = traceback.format_exc()[-_DETAIL_CHARACTERS:]
-        frames.write_all(job.output, packed(error_payload(ParserCrashed(name=job.name), detail)))
-        return
-    for frame in encode_long(made):
-        frames.write_all(job.output, frame)
+        return [error_payload(ParserCrashed(name=job.name), traceback.format_exc()[-_DETAIL_CHARACTERS:])]
 
 
-def _telling(output: int) -> Callable[[], None]:
-    """Lets whoever waits know that it goes on, now and then: where they would rather end it, they can."""
-    told_at = time.monotonic()
-
-    def tell() -> None:
-        nonlocal told_at
-        if time.monotonic() >= told_at + _TOLD_EVERY_S:
-            told_at = time.monotonic()
-            frames.write_all(output, frames.pack_pages(1, 1))
-
-    return tell
+def _tell(output: int, end: threading.Event) -> None:
+    """Let whoever waits know that it goes on, now and then: where they would rather end it, they can."""
+    while not end.wait(_TOLD_EVERY_S):
+        frames.write_all(output, frames.pack_pages(1, 1))
 
 
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     descriptor, rules = int(arguments[0]), LongRules.from_json(json.loads(arguments[1]))
     network_namespace = withdraw()
+    with suppress(OSError):  # where memory runs out, this process is to go and not the service
+        Path("/proc/self/oom_score_adj").write_text("1000")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads don't survive a fork
     cutter = LongCutter(rules)
     gc.collect()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -383,7 +384,9 @@ class Pipeline:
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
         cutting = Cutting(self.database, self.chunker, self.long)
-        cut = cutting.cut(self._parsed(version.id), version, source_key, self._pausing(), self._stop_if_told)
+        cut = cutting.cut(
+            self._parsed(version.id), version, source_key, self._pausing(), partial(self._require_in_work, version)
+        )
         if not cut.count and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
         reached("chunk.cut", version.id)
@@ -396,6 +399,14 @@ class Pipeline:
         if flagged and self.audit is not None:
             self._tell_flagged(self.audit, version, cut.suspect.signs)
         cut.examined.require_searchable(version)
+
+    def _require_in_work(self, version: DocumentVersion) -> None:
+        """While another process works for it; of one that was cancelled or deleted meanwhile nobody waits for the rest."""
+        self._stop_if_told()
+        with suppress(StoreUnavailable), self.database.read() as session:
+            row = session.get(DocumentVersion, version.id)
+            if row is None or row.state != VersionState.RUNNING or row.job_id != version.job_id:
+                raise DocumentNotFound(name=version.filename)
 
     def _write_chunks(self, version: DocumentVersion, cut: Cut) -> bool:
         """Put chunks and what is known of them on record; whether the document is to be looked at by somebody."""

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from ingest.pipeline.long_sandbox import LongSandbox
 from ingest.pipeline.long_zygote import LongDocument
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument, chunk_id
-from rag.domain.errors import ParseLimitExceeded, ParserCrashed
+from rag.domain.errors import DocumentNotFound, ParseLimitExceeded, ParserCrashed
 from rag.domain.language import CollectionKind, Language
 from rag.domain.personal_data import PrivacyPolicy
 from rag.store.chunk import ChunkRow
@@ -192,3 +192,63 @@ def test_real_documents_are_kept_as_when_they_are_cut_here(service: Running, mon
     assert apart == here
     assert here["phones.csv"][:2] == ("failed", "personal_data_blocked")
     assert here["hidden.html"][4] > 0.5 and here["취업규칙.docx"][2] > 1
+
+
+def test_what_a_collection_wants_when_the_child_has_answered_counts(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = service.caller()
+    collection = caller.collection()
+    policy = {"privacy": {"kinds": {"phone": "block"}}}
+    cut = LongSandbox.cut
+
+    def then_changed(*arguments: Any, **named: Any) -> Any:
+        made = cut(*arguments, **named)
+        assert caller.request("PATCH", f"/api/v1/collections/{collection}", json=policy).status_code == 200
+        return made
+
+    monkeypatch.setattr(cutting, "LONG_BYTES", 0)
+    monkeypatch.setattr(LongSandbox, "cut", then_changed)
+
+    [document] = caller.ingest(collection, {"phones.csv": FILES["phones.csv"]}, 120)
+
+    assert document["version"]["failure"]["code"] == "personal_data_blocked"
+
+
+def test_nobody_waits_for_a_document_that_was_deleted(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = service.caller()
+    collection = caller.collection()
+    ended: list[BaseException] = []
+
+    def delete() -> None:
+        [document] = caller.get(f"/api/v1/collections/{collection}/documents").json()["documents"]
+        assert caller.delete(f"/api/v1/documents/{document['id']}").status_code == 202
+
+    def deleted_meanwhile(_self: Any, _long: Any, _screening: Any, *, told: Callable[[], None], **_named: Any) -> Any:
+        told()
+        somebody = threading.Thread(target=delete)
+        somebody.start()
+        somebody.join()
+        try:
+            told()
+        except DocumentNotFound as error:
+            ended.append(error)
+            raise
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(cutting, "LONG_BYTES", 0)
+    monkeypatch.setattr(LongSandbox, "cut", deleted_meanwhile)
+
+    response = caller.upload(collection, {"phones.csv": FILES["phones.csv"]})
+
+    assert response.status_code == 202
+    until = time.monotonic() + 60
+    while not ended and time.monotonic() < until:
+        time.sleep(0.05)
+    assert ended
+    until = time.monotonic() + 60
+    while caller.get(f"/api/v1/collections/{collection}/documents").json()["documents"] and time.monotonic() < until:
+        time.sleep(0.05)
+    with service.services.rag.database.read() as session:
+        version = UUID(response.json()["documents"][0]["version_id"])
+        assert session.scalars(select(ChunkRow.id).where(ChunkRow.version_id == version)).all() == []

@@ -25,10 +25,12 @@ from rag.domain.anchor import (
     SlideAnchor,
 )
 from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.findings import Kind
 from rag.domain.language import CollectionKind, Language
 from rag.domain.personal_data import PrivacyPolicy
 from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.sentence_transformer import default_minilm_folder
+from rag.text.injection import Sign
 
 VERSION = UUID("00000000-0000-0000-0000-0000000000aa")
 RULES = LongRules(dict.fromkeys(Language, 60))
@@ -42,9 +44,18 @@ DOCUMENT = ParsedDocument(
     parser="text/1",
     elements=(
         Element(ElementKind.HEADING, "제1장 총칙", ParagraphAnchor(1, 1), 1),
+        Element(ElementKind.HEADING, "제22조(휴일)", ParagraphAnchor(22, 22), 2),
+        Element(
+            ElementKind.TEXT, "① 「근로기준법」 제52조에 따른다. ② 제1항은 제2조에 준한다.", ParagraphAnchor(22, 22)
+        ),
+        Element(ElementKind.HEADING, "제23조(휴가)", ParagraphAnchor(23, 23), 2),
+        Element(
+            ElementKind.TEXT, "① 「근로기준법」 제53조에 따른다. ② 제1항은 제2조에 준한다.", ParagraphAnchor(23, 23)
+        ),
+        Element(ElementKind.HEADING, "제24조(연차 유급휴가)", ParagraphAnchor(2, 2), 2),
         Element(
             ElementKind.TEXT,
-            "제24조(연차 유급휴가) ① 직원은 15일을 쉰다. 제50조에 따른다.",
+            "① 직원은 15일을 쉰다. 「근로기준법」 제60조에 따른다.",
             PageAnchor(1, 2, ((1, (0.0, 1.0, 2.0, 3.0)),)),
         ),
         Element(
@@ -70,11 +81,13 @@ RECIPE = f"{DOCUMENT.parser}+{StructureChunker.name}"
 
 
 def _frames(rules: LongRules = RULES) -> list[bytes]:
-    return list(encode_long(LongCutter(rules).cut(encode_document(DOCUMENT), KEY, SCREENING)))
+    return [
+        packed(payload) for payload in encode_long(LongCutter(rules).cut(encode_document(DOCUMENT), KEY, SCREENING))
+    ]
 
 
 def _decoded(frames: list[bytes]) -> CutApart:
-    return decode_long(unpacked(bytearray(b"".join(frames))))
+    return decode_long(unpacked(bytearray(b"".join(frames))), frozenset(map(str, Kind)))
 
 
 def test_a_document_comes_through_as_it_is_cut_here() -> None:
@@ -82,7 +95,7 @@ def test_a_document_comes_through_as_it_is_cut_here() -> None:
     cut = cutter.cut(encode_document(DOCUMENT), KEY, SCREENING)
     here = cutter._chunker.chunk(DOCUMENT, VERSION, KEY)
 
-    found = _decoded(list(encode_long(cut)))
+    found = _decoded([packed(payload) for payload in encode_long(cut)])
 
     assert list(found.chunks(VERSION, RECIPE)) == here == list(found.chunks(VERSION, RECIPE))
     assert found.count == len(here) and found.found == tuple(cut.found) and found.suspect == cut.suspect
@@ -118,7 +131,7 @@ def test_a_model_that_counts_otherwise_is_told() -> None:
     file = str(default_minilm_folder() / "tokenizer.json")
 
     with pytest.raises(UnlikeTokenizer):
-        LongCutter(LongRules(RULES.limits, file, (Language.ENGLISH,), (2, 5, 5)))
+        LongCutter(LongRules(RULES.limits, file, (Language.ENGLISH,), (2, 5, 6)))
 
 
 def test_rules_come_through() -> None:
@@ -138,9 +151,7 @@ def _spoiled(place: int, spoil: Callable[[Any], Any]) -> list[bytes]:
 HEADS: dict[str, Callable[[Any], Any]] = {
     "no count": lambda data: data.pop("chunks"),
     "one chunk less": lambda data: data.update(chunks=data["chunks"] - 1),
-    "findings short": lambda data: data["found"].pop(),
     "unknown sign": lambda data: data.update(suspect=[0.5, ["evil"]]),
-    "kind that is none": lambda data: data.update(found=[[[-1, 0, 1, "a\0"]], *data["found"][1:]]),
 }
 CHUNKS: dict[str, Callable[[Any], Any]] = {
     "a chunk less": lambda data: data.pop(),
@@ -151,6 +162,11 @@ CHUNKS: dict[str, Callable[[Any], Any]] = {
     "unknown language": lambda data: data[0].__setitem__(4, "xx"),
     "tokens that are no number": lambda data: data[0].__setitem__(6, "7"),
     "heading that is none": lambda data: data[0].__setitem__(1, [1]),
+    "kind that nobody looks for": lambda data: data[0].__setitem__(9, [[-1, 0, 1, "custom:x"]]),
+    "a finding outside of its text": lambda data: data[0].__setitem__(9, [[-1, 0, 10**6, "phone"]]),
+    "a chunk of nothing": lambda data: data.__setitem__(0, []),
+    "nothing": lambda data: data.clear(),
+    "a chunk larger than any": lambda data: data[0].__setitem__(0, "a" * (17 << 20)),
     "not a list": lambda data: data.__setitem__(0, {}),
 }
 
@@ -171,11 +187,10 @@ def test_a_spoiled_chunk_is_refused(name: str) -> None:
         list(_decoded(frames).chunks(VERSION, RECIPE))
 
 
-def test_a_finding_outside_of_its_text_is_refused() -> None:
-    frames = _spoiled(0, lambda data: data.update(found=[[[-1, 0, 10**6, "phone"]], *data["found"][1:]]))
+def test_a_sign_counts_once() -> None:
+    frames = _spoiled(0, lambda data: data.update(suspect=[0.5, ["reveal"] * 1000]))
 
-    with pytest.raises(WireError):
-        list(_decoded(frames).chunks(VERSION, RECIPE))
+    assert _decoded(frames).suspect.signs == (Sign.REVEAL,)
 
 
 def test_an_answer_that_was_cut_off_is_refused() -> None:
@@ -184,4 +199,4 @@ def test_an_answer_that_was_cut_off_is_refused() -> None:
     with pytest.raises(WireError):
         _decoded([frames[0][:-1]])
     with pytest.raises(WireError):
-        list(_decoded([*frames[:-1], frames[-1][:-1]]).chunks(VERSION, RECIPE))
+        _decoded([*frames[:-1], frames[-1][:-1]])
