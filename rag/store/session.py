@@ -23,9 +23,9 @@ _WRITE = "seogo_write"
 _DURABLE = "seogo_durable"
 _BULK = "seogo_bulk"
 _BULK_CACHE, _USUAL_CACHE = "PRAGMA cache_size=-16384", "PRAGMA cache_size=-2000"
-"""KiB of pages of the store that a bulk transaction keeps in memory. SQLite's own 2 MB don't hold what it changes in the indexes of
-symbols and uses: pages are written out and read in again within one transaction. For 420,000 uses, 6.7 CPU seconds in place of
-7.4, 1.4 of them the kernel's in place of 2.3; to keep the pages from one transaction to the next brought nothing more."""
+"""KiB of pages that a bulk transaction keeps in memory. SQLite's own 2 MB don't hold what it changes in the indexes of symbols
+and uses: pages are written out and read in again within one transaction. For 420,000 uses, 6.7 CPU seconds in place of 7.4, 1.4
+of them the kernel's in place of 2.3; to keep the pages from one transaction to the next brought nothing more."""
 _PRIMARY = 0xFF
 """Bits of an SQLite error that name its kind; those above tell more of it (https://sqlite.org/rescode.html)."""
 
