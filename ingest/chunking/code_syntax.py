@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 from ingest.chunking.base import Budgets, Room
@@ -36,8 +36,7 @@ _MAX_SYMBOLS = 200
 _LINE_SEPARATORS = ("; ", ";", "}", ", ", ",", " ", "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Atom:
+class _Atom(NamedTuple):
     """Lines that are not cut unless they alone are over the limit.
 
     Attributes:
@@ -52,8 +51,7 @@ class _Atom:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """What becomes a chunk: lines, or some characters of one line.
 
     Attributes:
@@ -299,16 +297,18 @@ def _grouped(atoms: Sequence[_Atom], space: float) -> Iterator[Sequence[_Atom]]:
         return
     costs, begins = [0.0], [0]
     much = _SMALL * space
+    each = [(atom.tokens, atom.whole, atom.cut if place else 0.0) for place, atom in enumerate(atoms)]
     for stop in range(1, len(atoms) + 1):
         best, begin, tokens, definitions = float("inf"), stop - 1, 0.0, 0
         for first in range(stop - 1, max(-1, stop - 1 - _WINDOW), -1):
-            atom = atoms[first]
-            tokens += atom.tokens
-            definitions += atom.whole
+            more, whole, cut = each[first]
+            tokens += more
             if tokens > space and first < stop - 1:
                 break
+            if whole:
+                definitions += 1
             used = tokens / space
-            cost = costs[first] + (0.0 if used >= 1.0 else (1 - used) ** 2) + (atom.cut if first else 0.0)
+            cost = costs[first] + (0.0 if used >= 1.0 else (1 - used) ** 2) + cut
             if definitions > 1 and tokens > much:
                 cost += _MIXED
             if cost < best:

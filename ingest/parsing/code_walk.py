@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from ingest.parsing.code_comments import plain_comment
@@ -441,19 +441,22 @@ class Walk:
         fields = {item.name.encode() for item in self._symbols if item.kind in _BOUND}
         taken = {name for item in self._imports for name in item.names or (_last_part(item.module),)}
         known = {name.encode() for name in taken | {item.name for item in self._symbols if "." not in item.path}}
-        ignored = {name.encode() for name in self._rules.ignored}
-        shared = self._rules.shared
-        starts = [0]
-        for line in self._source.split(b"\n"):
-            starts.append(starts[-1] + len(line) + 1)
+        ignored, shared, source = self._plan.ignored, self._rules.shared, self._source
+        starts = [0, *accumulate(len(line) + 1 for line in source.split(b"\n"))]
+        alone: dict[bytes, bool] = {}  # most uses are a few names again and again
         for start, end, qualifier, enclosing in self._uses:
-            name = self._source[start:end]
-            if not qualifier:
-                wanted = name in known or (shared and _TITLE_BYTES.match(name) is not None)
-            else:
-                first = found[0].encode() if (found := _FIRST.match(qualifier)) else b""
-                wanted = first in known or (first in (b"self", b"this") and name in fields)
-            if (not wanted and not _LOUD_BYTES.match(name)) or name in ignored or end - start == 1:
+            name = source[start:end]
+            kept = None if qualifier else alone.get(name)
+            if kept is None:
+                if not qualifier:
+                    wanted = name in known or (shared and _TITLE_BYTES.match(name) is not None)
+                else:
+                    first = found[0].encode() if (found := _FIRST.match(qualifier)) else b""
+                    wanted = first in known or (first in (b"self", b"this") and name in fields)
+                kept = (wanted or _LOUD_BYTES.match(name) is not None) and name not in ignored and len(name) != 1
+                if not qualifier:
+                    alone[name] = kept
+            if not kept:
                 continue
             line_number = bisect_right(starts, start)
             key = (name.decode("utf-8", "replace"), ReferenceRole.USE, enclosing, qualifier)
@@ -463,10 +466,14 @@ class Walk:
 
     def _noted(self) -> list[Reference]:
         found = [
-            Reference(name, role, tuple(sorted(set(lines))), enclosing, qualifier)
+            (min(lines), name, role, qualifier, enclosing, lines)
             for (name, role, enclosing, qualifier), lines in self._references.items()
         ]
-        return sorted(found, key=lambda item: (item.lines[0], item.name, item.role, item.qualifier, item.enclosing))
+        found.sort()  # no two are alike before their lines
+        return [
+            Reference(name, role, tuple(lines if len(lines) == 1 else sorted(set(lines))), enclosing, qualifier)
+            for _, name, role, qualifier, enclosing, lines in found
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +491,7 @@ class Plan:
     bare: frozenset[int]
     fields: dict[int, list[tuple[int, int]]]
     otherwise: dict[int, _Handler]
+    ignored: frozenset[bytes]
 
 
 def outline_of(language: str, rules: Rules, grammar_name: str, tree: Tree, source: bytes, file: str) -> CodeOutline:
@@ -541,6 +549,7 @@ def _planned(language: Language, rules: Rules) -> Plan:
         frozenset(kind for kind, handler in handlers.items() if handler is Walk.leaf),
         fields,
         otherwise,
+        frozenset(name.encode() for name in rules.ignored),
     )
 
 

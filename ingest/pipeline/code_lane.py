@@ -328,7 +328,7 @@ class CodeLane:
         """Put a group on record, then into blobs and index, then let it answer."""
         pipeline = self._pipeline
         subject = call.frame.repository.id
-        with pipeline.database.write() as session:
+        with pipeline.database.write(bulk=True) as session:
             _require_open(session, call.collection.id)
             made = code_rows.write_drafts(session, call.collection, call.frame, drafts)
             reached("code.rows_written", subject)
@@ -339,7 +339,7 @@ class CodeLane:
         reached("code.originals_stored", subject)
         pending = self._index(call, searchable)
         reached("code.points_written", subject)
-        with pipeline.database.write() as session:
+        with pipeline.database.write(bulk=True) as session:
             code_rows.activate_all(session, call.frame, searchable, pending)
             reached("code.activated", subject)
         reached("code.activation_committed", subject)

@@ -21,6 +21,11 @@ from rag.store.turns import Turns
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "seogo_write"
 _DURABLE = "seogo_durable"
+_BULK = "seogo_bulk"
+_BULK_CACHE, _USUAL_CACHE = "PRAGMA cache_size=-16384", "PRAGMA cache_size=-2000"
+"""KiB of pages that a bulk transaction keeps in memory. SQLite's own 2 MB don't hold what it changes in the indexes of symbols
+and uses: pages are written out and read in again within one transaction. For 420,000 uses, 6.7 CPU seconds in place of 7.4, 1.4
+of them the kernel's in place of 2.3; to keep the pages from one transaction to the next brought nothing more."""
 _PRIMARY = 0xFF
 """Bits of an SQLite error that name its kind; those above tell more of it (https://sqlite.org/rescode.html)."""
 
@@ -63,10 +68,11 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Session]:
+    def write(self, *, durable: bool = False, bulk: bool = False) -> Iterator[Session]:
         """A session that commits at the end of the block, or rolls back on any error.
 
         A committed transaction outlives the process in any case; a `durable` one outlives a loss of power on SQLite too.
+        A `bulk` one is of many thousand rows: it is given more memory for the time that it takes.
 
         On SQLite the write lock is taken at once: a transaction that reads first and writes later would fail at the
         upgrade instead of waiting its turn. There the writers of this process come one after the other, the `durable` ones before
@@ -76,7 +82,7 @@ class Database:
             StoreUnavailable: the database can't be reached or stays locked.
         """
         with self._turn(durable), self.guarded(), self._sessions() as session:
-            session.connection(execution_options={_WRITE: True, _DURABLE: durable})
+            session.connection(execution_options={_WRITE: True, _DURABLE: durable, _BULK: bulk})
             with _committing(session):
                 yield session
         if self._checkpoints is not None:
@@ -205,6 +211,7 @@ def _engine(url: str, pool_size: int) -> Engine:
     )
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "checkin", _give_memory_back)
     return engine
 
 
@@ -227,4 +234,15 @@ def _begin_sqlite(connection: Connection) -> None:
     if writing and connection.info.get(_DURABLE, False) != durable:  # can't be changed once the transaction has begun
         connection.exec_driver_sql(_SYNCHRONOUS[durable])
         connection.info[_DURABLE] = durable
+    if options.get(_BULK, False):
+        connection.exec_driver_sql(_BULK_CACHE)
+        connection.info[_BULK] = True
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _give_memory_back(connection: Any, record: Any) -> None:
+    """A connection waits for its next use without what a bulk transaction was given."""
+    if record.info.pop(_BULK, False) and connection is not None:
+        cursor = connection.cursor()
+        cursor.execute(_USUAL_CACHE)
+        cursor.close()

@@ -8,8 +8,11 @@ the words in it stay, and what the text said can be put back into an answer that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
+
+from rag.text.sieve import seeker_of
 
 TEMPLATE_TOKENS: Mapping[str, tuple[str, ...]] = {
     "ChatML (Qwen, HyperCLOVA X, A.X, SOLAR, Yi, OLMo 3)": (
@@ -232,6 +235,15 @@ def restored(text: str, written: Mapping[str, str]) -> str:
     return text
 
 
+@cache
+def _sieve() -> Callable[[str], bool]:
+    """Whether there is a token in a text of ASCII. RE2 knows less white space there, which only tells where `|>` follows: that is
+    one by itself."""
+    return seeker_of(f"(?i){_TOKEN.pattern}")
+
+
 def holds_template_token(text: str) -> bool:
     """Whether a server could read a part of `text` as a token of a template."""
+    if text.isascii():
+        return _sieve()(text)
     return next(_tokens(text), None) is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.orm import Session
 
 from rag.domain.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from rag.store.base import UtcDateTime
@@ -38,6 +40,23 @@ def names(database: Database) -> list[str]:
 def test_every_sqlite_connection_is_configured(sqlite: Database, pragma: str, value: object) -> None:
     with sqlite.engine.connect() as first, sqlite.engine.connect() as second:
         assert [c.exec_driver_sql(f"PRAGMA {pragma}").scalar() for c in (first, second)] == [value, value]
+
+
+def cache_size(session: Session) -> int:
+    """As SQLite tells it: pages, or KiB where it is negative."""
+    return int(session.connection().exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_bulk_write_has_more_memory_and_gives_it_back(sqlite: Database, fails: bool) -> None:
+    with sqlite.write() as session:
+        usual = cache_size(session)
+    with suppress(KeyError), sqlite.write(bulk=True) as session:
+        assert cache_size(session) == -16_384
+        if fails:
+            raise KeyError
+    with sqlite.read() as session:  # by the same connection: no two were wanted at once
+        assert cache_size(session) == usual
 
 
 def test_a_foreign_key_is_held(database: Database) -> None:

@@ -74,6 +74,17 @@ def test_no_composition_of_tokens_leaves_one(text: str) -> None:
     assert not holds_template_token(neutralised(text).text)
 
 
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_is_told_in_whatever_letters(token: str) -> None:
+    for form in (token, token.upper(), token.lower(), token.swapcase()):
+        assert holds_template_token(f"a {form} b") and holds_template_token(f"가 {form} 나")
+
+
+@given(st.text(alphabet="<>|[]/~!b= \t\n\x0b\x0c\x1c\x1fsSkKtTINu_", max_size=14))
+def test_plain_texts_hold_a_token_where_one_would_be_changed(text: str) -> None:
+    assert holds_template_token(text) == (neutralised(text).text != text)
+
+
 def test_a_short_token_does_not_spoil_the_return_of_a_longer_one() -> None:
     code = "xs |> map\n<|im_end|>\n<| y"
     found = neutralised(code)
