@@ -475,7 +475,7 @@ def test_fifty_megabytes_on_a_line_end_in_a_state_where_the_settings_let_them_in
     assert reasons == {"huge.py": "too_much_text", "squeezed.py": "minified"}
     [prose] = desk.caller.wait([files["huge.md"]], timeout_s=100)  # which goes the ordinary way
     assert (prose["version"]["state"], prose["searchable"]) == ("failed", False)
-    assert prose["version"]["failure"]["code"] == "parse_limit_exceeded", prose["version"]
+    assert prose["version"]["failure"]["code"] == "too_much_text", prose["version"]
     source.git("rm", "-q", "huge.py", "huge.md")
     source.commit("지움", {"b.py": "x = 1\n"})
     assert (desk.look(repository["id"])["state"], sorted(desk.documents())) == (
