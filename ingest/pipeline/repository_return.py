@@ -1,8 +1,10 @@
-"""A repository that is added under the name of one that was deleted: what becomes of the path rules of the one before."""
+"""Files of a repository that come back: what becomes of the path rules of the time before they went."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,31 +13,42 @@ from ingest.connectors.history_commits import COMMITS
 from ingest.connectors.repository_options import RepositoryOptions
 from rag.access import rules
 from rag.domain.access import AccessRule
-from rag.domain.errors import InvalidRequest
+from rag.domain.errors import InvalidRequest, TooManyRules
 from rag.store.document import Document, key_begins
 from rag.store.repository import Repository
 
 
-def lift_rules(session: Session, row: Repository, before: RepositoryOptions, now: RepositoryOptions) -> None:
-    """Take from deleted documents the rules that the options had for their paths before and have no more.
-
-    A document keeps its rule when it is deleted and when it comes back, so a path rule that an administrator did without would
-    hold on for the files of then. What a curator has set on a single file stays. Nothing is in the index of these documents.
-    """
-    if not before.path_rules or before.path_rules == now.path_rules:
-        return
-    prefix = f"{row.name}/"
-    query = select(Document).where(
+def ruled_and_gone(session: Session, row: Repository) -> list[UUID]:
+    """The deleted documents of files of this name that have a rule of their own."""
+    query = select(Document.id).where(
         Document.collection_id == row.collection_id,
-        key_begins(prefix),
+        key_begins(f"{row.name}/"),
         Document.deleted_at.is_not(None),
         Document.own_rule.is_not(None),
     )
-    for document in session.scalars(query.with_for_update()):
-        path = document.source_key.removeprefix(prefix)
-        given = before.rule_of(path)
-        if path.startswith(COMMITS) or given is None or now.rule_of(path) is not None:
+    return list(session.scalars(query.order_by(Document.id)))
+
+
+def follow_rules(
+    session: Session, row: Repository, gone: Sequence[UUID], before: RepositoryOptions, now: RepositoryOptions
+) -> None:
+    """Give deleted documents that have the rule which the options had for their paths before the one that they have now, or none.
+
+    A document keeps its rule when it is deleted and when it comes back, so a path rule that an administrator did without would
+    hold on for the files of then. What a curator has set on a single file stays. Nothing is in the index of these documents.
+
+    Args:
+        gone: some of `ruled_and_gone`; those that have come back meanwhile are left alone.
+    """
+    for identity in gone:
+        document = session.get(Document, identity, with_for_update=True)
+        if document is None or document.deleted_at is None or document.own_rule is None:
             continue
-        with suppress(InvalidRequest):  # it names somebody who is gone: the document stays as closed as it is
-            if rules.of_repository(session, document, given) == AccessRule.from_json(document.own_rule):
-                rules.set_by_repository(session, document, None)
+        path = document.source_key.removeprefix(f"{row.name}/")
+        had, given = before.rule_of(path), now.rule_of(path)
+        if path.startswith(COMMITS) or had is None or had == given:
+            continue
+        # It names somebody who is gone, or there are too many rules: the document stays as closed as it is.
+        with suppress(InvalidRequest, TooManyRules):
+            if rules.of_repository(session, document, had) == AccessRule.from_json(document.own_rule):
+                rules.set_by_repository(session, document, given)

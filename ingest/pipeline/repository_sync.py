@@ -29,6 +29,7 @@ from ingest.pipeline.code_rows import FileTask
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.hiding import hide_many
 from ingest.pipeline.repository_plan import NAME_TAKEN, Plan, planned
+from ingest.pipeline.repository_return import follow_rules, ruled_and_gone
 from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
 from rag.domain.document import document_id
@@ -160,6 +161,20 @@ class RepositorySync:
                         moved += rules.set_by_repository(session, row, given)
             if moved:
                 self.relabel(moved)
+        if before.path_rules and before.path_rules != now.path_rules:
+            self._rule_gone(repository_id, before, now)
+
+    def _rule_gone(self, repository_id: UUID, before: RepositoryOptions, now: RepositoryOptions) -> None:
+        """The same for files that are gone and may come back; after the others, some of which may have gone meanwhile."""
+        with self.pipeline.database.read() as session:
+            row = session.get(Repository, repository_id)
+            gone = [] if row is None else ruled_and_gone(session, row)
+        for start in range(0, len(gone), _RULED_TOGETHER):
+            with self.pipeline.database.write() as session:
+                row = session.get(Repository, repository_id)
+                if row is None or row.deleted_at is not None:
+                    return
+                follow_rules(session, row, gone[start : start + _RULED_TOGETHER], before, now)
 
     def _withdraw_messages(self, repository_id: UUID, known: Mapping[str, KnownFile]) -> None:
         """Delete the documents of commits: who may read which message is known once they are written anew, by the next look."""

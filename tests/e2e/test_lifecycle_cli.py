@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -75,22 +76,31 @@ def test_bad_options_are_said_before_anything_happens(data: Path, tmp_path: Path
         assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started here heeds SIGINT, also where a script's background job, which ignores it, runs the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_watching_takes_what_appears_and_ends_on_a_signal(data: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(data), "sync", str(tmp_path), "-c", "watched"]
     environment = {**os.environ, "SEOGO_LANG": "en"}
-    watcher = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--watch", "--interval", "0.5", "--json"], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        assert watcher.stdout is not None
-        (tmp_path / "neu.md").write_text("# Neu\n\nplötzlich da\n")
-        report = json.loads(watcher.stdout.readline())
-        assert report["new"] == ["neu.md"]
-    finally:
-        watcher.send_signal(signal.SIGINT)
-        watcher.wait(timeout=60)
-        watcher.stdout.close()
+    ) as watcher:
+        try:
+            assert watcher.stdout is not None
+            (tmp_path / "neu.md").write_text("# Neu\n\nplötzlich da\n")
+            report = json.loads(watcher.stdout.readline())
+            assert report["new"] == ["neu.md"]
+            watcher.send_signal(signal.SIGINT)
+            watcher.wait(timeout=60)
+        finally:
+            watcher.kill()
     again = json.loads(seogo(data, "sync", str(tmp_path), "-c", "watched", "--json").stdout)
     assert again["unchanged"] == 1
 

@@ -475,7 +475,7 @@ def test_fifty_megabytes_on_a_line_end_in_a_state_where_the_settings_let_them_in
     assert reasons == {"huge.py": "too_much_text", "squeezed.py": "minified"}
     [prose] = desk.caller.wait([files["huge.md"]], timeout_s=100)  # which goes the ordinary way
     assert (prose["version"]["state"], prose["searchable"]) == ("failed", False)
-    assert prose["version"]["failure"]["code"] == "parse_limit_exceeded", prose["version"]
+    assert prose["version"]["failure"]["code"] == "too_much_text", prose["version"]
     source.git("rm", "-q", "huge.py", "huge.md")
     source.commit("지움", {"b.py": "x = 1\n"})
     assert (desk.look(repository["id"])["state"], sorted(desk.documents())) == (
@@ -640,6 +640,35 @@ def test_a_rule_of_paths_holds_without_a_new_version_and_can_be_taken_back(desk:
     desk.caller.request("PATCH", address, json={"options": {}})
     desk.settled(repository["id"])
     assert len(reader.get(f"{address}/files").json()["files"]) == 3
+
+
+@pytest.mark.parametrize("between", ["nothing", "another_rule"])
+def test_a_file_that_comes_back_has_no_path_rule_of_the_time_before_it_went(desk: Desk, between: str) -> None:
+    """Whoever took the rule back, or gave another one meanwhile, need not know which files were away."""
+    source = desk.repository({"open.py": FARE, "hr/pay.py": LOGIN, "hr/guide.md": "# 안내\n\n급여를 본다.\n"})
+    reader = desk.running.caller(Scope.READ, tenant=desk.tenant)
+    team = _team(desk)
+    desk.caller.post("/api/v1/groups", json={"name": "감사팀"})
+    repository = desk.added(source, options={"path_rules": [{"paths": "hr/", "access": {"allow": [team]}}]})
+    address = f"/api/v1/repositories/{repository['id']}"
+
+    def shown() -> list[str]:
+        return [item["path"] for item in reader.get(f"{address}/files").json()["files"]]
+
+    source.git("rm", "-q", "hr/pay.py", "hr/guide.md")
+    source.commit("지움", {"a.py": "x = 1\n"})
+    desk.look(repository["id"])
+    if between == "another_rule":
+        other = [{"paths": "*", "access": {"allow": ["group:감사팀"]}}]
+        desk.caller.request("PATCH", address, json={"options": {"path_rules": other}})
+        desk.settled(repository["id"])
+        assert shown() == []
+    desk.caller.request("PATCH", address, json={"options": {}})
+    desk.settled(repository["id"])
+    assert shown() == ["a.py", "open.py"]
+    source.commit("다시", {"hr/pay.py": LOGIN, "hr/guide.md": "# 안내\n\n급여를 본다.\n"})
+    desk.look(repository["id"])
+    assert shown() == ["a.py", "hr/guide.md", "hr/pay.py", "open.py"]
 
 
 MINE = {"pay": "pay/src/login.py", "taxi": "taxi/src/fare.py"}
