@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from ingest.connectors.repository_options import RepositoryOptions
 from rag.access import rules
 from rag.domain.access import AccessRule
 from rag.domain.errors import InvalidRequest, TooManyRules
+from rag.store.base import in_groups
 from rag.store.document import Document, key_begins
 from rag.store.repository import Repository
 
@@ -40,15 +41,20 @@ def follow_rules(
     Args:
         gone: some of `ruled_and_gone`; those that have come back meanwhile are left alone.
     """
-    for identity in gone:
-        document = session.get(Document, identity, with_for_update=True)
-        if document is None or document.deleted_at is None or document.own_rule is None:
-            continue
+    for document in _still_gone(session, gone):
         path = document.source_key.removeprefix(f"{row.name}/")
         had, given = before.rule_of(path), now.rule_of(path)
-        if path.startswith(COMMITS) or had is None or had == given:
+        if path.startswith(COMMITS) or document.own_rule is None or had is None or had == given:
             continue
         # It names somebody who is gone, or there are too many rules: the document stays as closed as it is.
         with suppress(InvalidRequest, TooManyRules):
             if rules.of_repository(session, document, had) == AccessRule.from_json(document.own_rule):
                 rules.set_by_repository(session, document, given)
+
+
+def _still_gone(session: Session, gone: Sequence[UUID]) -> Iterator[Document]:
+    for ids in in_groups(gone):
+        query = select(Document).where(
+            Document.id.in_(ids), Document.deleted_at.is_not(None), Document.own_rule.is_not(None)
+        )
+        yield from session.scalars(query.order_by(Document.id).with_for_update())
