@@ -45,7 +45,7 @@ REINDEX_S = 3.0
 WHOLE_S = 60.0
 """For 10,000 files."""
 MEMORY_MB = 1536.0
-_GROWN_MB, _AT_LEAST_S = 16.0, 10.0
+_GROWN_MB, _AT_LEAST_S = 16.0, 2.0
 _LEAST, _MOST = 700, 16_000
 """Bytes of the files that are taken: 6 KB on average."""
 _JAVA = """package kr.example.pay{n};
@@ -118,7 +118,8 @@ class Watched:
 
     Once a second the kernel is asked how much each has beside files, which it knows: pages that they share count for each of
     them. To count them once it goes through all pages, and the process gets no new ones meanwhile, so it is asked for that
-    seldom: where the first figure has grown by `_GROWN_MB`, in a new phase, and every `_AT_LEAST_S`.
+    seldom: where the first figure has changed by `_GROWN_MB`, processes have come or gone, in a new phase, and every
+    `_AT_LEAST_S`.
 
     Attributes:
         memory_mb: the most that they had at once beside pages of files, which the kernel takes back when it wants them; what they
@@ -153,14 +154,14 @@ class Watched:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def _look(self) -> None:
-        counted, counted_at, phase = 0.0, 0.0, ""
+        counted, counted_at, phase, seen = 0.0, 0.0, "", set[int]()
         while not self._done.wait(1.0):
             family, now = _family(self._process), time.monotonic()
             each = sum(map(_anonymous_mb, family))
-            if phase == self.phase and each < counted + _GROWN_MB and now < counted_at + _AT_LEAST_S:
+            is_same = (phase, seen) == (self.phase, family)
+            if is_same and abs(each - counted) < _GROWN_MB and now < counted_at + _AT_LEAST_S:
                 continue
-            counted = max(counted, each) if phase == self.phase else each
-            counted_at, phase = now, self.phase
+            counted, counted_at, phase, seen = each, now, self.phase, family
             parts = [_parts_mb(pid) for pid in family]
             whole, mapped = (sum(part.get(name, 0.0) for part in parts) for name in ("Pss", "Pss_File"))
             own = whole - mapped

@@ -90,7 +90,7 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
         rules.require_paths_decidable(session, permit, row, _decisions(before), _decisions(options))
         session.add(row)
         if kept:
-            follow_rules(session, row, ruled_and_gone(session, row), before, options)
+            follow_rules(session, row, ruled_and_gone(session, row), [before], options)
         repository_rules.forget(session, collection_id, name)
     services.ingest.repositories.wish(row.id)
     return _added(caller, permit, row.id, secret, [item.paths for item in options.path_rules] if resumed else [])

@@ -57,6 +57,9 @@ class ZygoteClient:
         except ZygoteGone as error:
             self.stop()
             raise ConfigurationError(detail="the parsing process does not start; its message is in the log") from error
+        if "capabilities" not in answer:  # it could not fork
+            self.stop()
+            raise ConfigurationError(detail=f"the parsing process does not start: {answer.get('refused', '')}")
         self.capabilities: dict[str, bool] = answer["capabilities"]
 
     @property

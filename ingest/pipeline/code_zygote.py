@@ -30,6 +30,8 @@ _WARM_UP = (
     "        return amount < 10\n"
 ).encode()
 """With Hangul: the Korean analyser takes two seconds to load, which every child with a Korean comment would take anew."""
+_PLAIN_WARM_UP = b'def sign(name):\n    password = "hunter2xyz"\n    return name\n'
+"""What plain texts are sieved by is made at the first of them."""
 
 
 @dataclass
@@ -77,7 +79,8 @@ def main(arguments: list[str]) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads don't survive a fork
     cutter = Cutter(rules)
     # Loads the tokenizer and grammars, which all children then share.
-    cutter.cut(_WARM_UP, "seogo/warm_up.py", Screening(PrivacyPolicy(), CollectionKind.CODE))
+    for source in (_WARM_UP, _PLAIN_WARM_UP):
+        cutter.cut(source, "seogo/warm_up.py", Screening(PrivacyPolicy(), CollectionKind.CODE))
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=descriptor) as control:

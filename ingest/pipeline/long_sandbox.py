@@ -92,6 +92,7 @@ class LongSandbox(ParseSandbox):
 
     def _outcome(self, rules: LongRules, descriptor: int, name: str, told: Callable[[], None]) -> Outcome:
         for _ in range(_TRIES):
+            told()  # whoever had to wait for this may be waited for no more
             with self._fresh(rules) as client:
                 outcome = self._asked(client, descriptor, name, told)
             if outcome is not None:

@@ -27,7 +27,7 @@ from ingest.pipeline.long_cutting import LongCutter, LongRules
 from ingest.pipeline.long_wire import encode_long
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed
 from rag.domain.language import Language
-from rag.text.kiwi import shared_kiwi
+from rag.text.kiwi import limit_threads
 
 _LENGTH_BYTES = 4
 _DETAIL_CHARACTERS = 4000
@@ -100,8 +100,7 @@ def _cut(job: child.Job, cutter: LongCutter) -> None:
 def _answer(job: child.Job, cutter: LongCutter) -> Iterable[bytes]:
     """The payloads of the answer, or of the error in its place."""
     try:
-        shared_kiwi(_KIWI_THREADS)
-        return encode_long(cutter.cut(*_read_long(job.input)))
+        return list(encode_long(cutter.cut(*_read_long(job.input))))
     except MemoryError:
         return [error_payload(ParseLimitExceeded(name=job.name, resource="memory"))]
     except Exception:
@@ -121,6 +120,7 @@ def main(arguments: list[str]) -> None:
     with suppress(OSError):  # where memory runs out, this process is to go and not the service
         Path("/proc/self/oom_score_adj").write_text("1000")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads don't survive a fork
+    limit_threads(_KIWI_THREADS)
     cutter = LongCutter(rules)
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ingest.connectors.history_commits import COMMITS
 from ingest.connectors.repository_options import RepositoryOptions
 from rag.access import rules
-from rag.domain.access import AccessRule
+from rag.domain.access import AccessRule, GivenRule
 from rag.domain.errors import InvalidRequest, TooManyRules
 from rag.store.base import in_groups
 from rag.store.document import Document, key_begins
@@ -31,7 +31,7 @@ def ruled_and_gone(session: Session, row: Repository) -> list[UUID]:
 
 
 def follow_rules(
-    session: Session, row: Repository, gone: Sequence[UUID], before: RepositoryOptions, now: RepositoryOptions
+    session: Session, row: Repository, gone: Sequence[UUID], before: Sequence[RepositoryOptions], now: RepositoryOptions
 ) -> None:
     """Give deleted documents that have the rule which the options had for their paths before the one that they have now, or none.
 
@@ -40,16 +40,24 @@ def follow_rules(
 
     Args:
         gone: some of `ruled_and_gone`; those that have come back meanwhile are left alone.
+        before: all that they may have their rules of.
     """
     for document in _still_gone(session, gone):
         path = document.source_key.removeprefix(f"{row.name}/")
-        had, given = before.rule_of(path), now.rule_of(path)
-        if path.startswith(COMMITS) or document.own_rule is None or had is None or had == given:
+        given = now.rule_of(path)
+        if path.startswith(COMMITS):
             continue
-        # It names somebody who is gone, or there are too many rules: the document stays as closed as it is.
-        with suppress(InvalidRequest, TooManyRules):
-            if rules.of_repository(session, document, had) == AccessRule.from_json(document.own_rule):
-                rules.set_by_repository(session, document, given)
+        for had in (options.rule_of(path) for options in before):
+            if had is not None and had != given:
+                _follow(session, document, had, given)
+
+
+def _follow(session: Session, document: Document, had: GivenRule, given: GivenRule | None) -> None:
+    # It names somebody who is gone, or there are too many rules: the document stays as closed as it is.
+    with suppress(InvalidRequest, TooManyRules), session.begin_nested():
+        own = document.own_rule
+        if own is not None and rules.of_repository(session, document, had) == AccessRule.from_json(own):
+            rules.set_by_repository(session, document, given)
 
 
 def _still_gone(session: Session, gone: Sequence[UUID]) -> Iterator[Document]:
@@ -57,4 +65,4 @@ def _still_gone(session: Session, gone: Sequence[UUID]) -> Iterator[Document]:
         query = select(Document).where(
             Document.id.in_(ids), Document.deleted_at.is_not(None), Document.own_rule.is_not(None)
         )
-        yield from session.scalars(query.order_by(Document.id).with_for_update())
+        yield from session.scalars(query.order_by(Document.id).with_for_update()).all()

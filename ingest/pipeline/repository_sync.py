@@ -30,6 +30,7 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.hiding import hide_many
 from ingest.pipeline.repository_plan import NAME_TAKEN, Plan, planned
 from ingest.pipeline.repository_return import follow_rules, ruled_and_gone
+from ingest.pipeline.repository_rules_given import given_since, made_with, newer_than, with_given
 from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
 from rag.domain.document import document_id
@@ -125,32 +126,40 @@ class RepositorySync:
             before, now, failures = row.applied, dict(row.options), row.failures
         reached("repository.begin", job.job_id)
         if before is not None and before != now:
-            self._rule(row.id, RepositoryOptions.of(before), RepositoryOptions.of(now))
+            self._rule(row.id, given_since(before), RepositoryOptions.of(now))
         with self.pipeline.database.write() as session:
-            self._own(session, job).applied = now
+            row = self._own(session, job)
+            row.applied = with_given(now, newer_than(before, row.applied))
         reached("repository.ruled", job.job_id)
         return seen, before == now and not failures
 
     def apply_rules(self, repository_id: UUID) -> None:
-        """Give every file that is indexed the rule of the options as they are now."""
-        with self.pipeline.database.read() as session:
-            row = session.get(Repository, repository_id)
+        """Give every file that is indexed the rule of the options as they are now, which goes on record before that: who changes
+        them again before the next look takes back what was given here, not only what the index was made with."""
+        with self.pipeline.database.write() as session:
+            row = session.get(Repository, repository_id, with_for_update=True)
             if row is None or row.deleted_at is not None or row.applied is None:
                 return
-            before, now = RepositoryOptions.of(row.applied), RepositoryOptions.of(row.options)
+            before, now = given_since(row.applied), RepositoryOptions.of(row.options)
+            row.applied = with_given(row.applied, [row.options.get("path_rules", [])])
         self._rule(repository_id, before, now)
 
-    def _rule(self, repository_id: UUID, before: RepositoryOptions, now: RepositoryOptions) -> None:
+    def _rule(self, repository_id: UUID, before: Sequence[RepositoryOptions], now: RepositoryOptions) -> None:
+        """Let files follow the options of now.
+
+        Args:
+            before: all that files may have their rules of.
+        """
         with self.pipeline.database.read() as session:
             known = work.known_files(session, repository_id)
-        if before.path_rules != now.path_rules:
+        if any(options.path_rules != now.path_rules for options in before):
             self._withdraw_messages(repository_id, known)
         wanted = [
             (item.document_id, now.rule_of(path))
             for path, item in known.items()
             if item.document_id is not None
             and not path.startswith(COMMITS)
-            and before.rule_of(path) != now.rule_of(path)
+            and any(options.rule_of(path) != now.rule_of(path) for options in before)
         ]
         for start in range(0, len(wanted), _RULED_TOGETHER):
             with self.pipeline.database.write() as session:
@@ -161,10 +170,10 @@ class RepositorySync:
                         moved += rules.set_by_repository(session, row, given)
             if moved:
                 self.relabel(moved)
-        if before.path_rules and before.path_rules != now.path_rules:
+        if any(options.path_rules and options.path_rules != now.path_rules for options in before):
             self._rule_gone(repository_id, before, now)
 
-    def _rule_gone(self, repository_id: UUID, before: RepositoryOptions, now: RepositoryOptions) -> None:
+    def _rule_gone(self, repository_id: UUID, before: Sequence[RepositoryOptions], now: RepositoryOptions) -> None:
         """The same for files that are gone and may come back; after the others, some of which may have gone meanwhile."""
         with self.pipeline.database.read() as session:
             row = session.get(Repository, repository_id)
@@ -214,7 +223,7 @@ class RepositorySync:
 
     def _read_history(self, row: Repository, mirror: Mirror, commit: str) -> str:
         """Why messages, issues and requests are not up to date, as a note; files are indexed also where they can't be read."""
-        options = RepositoryOptions.of(row.applied or row.options)
+        options = made_with(row.applied or row.options)
         if not commit or not options.history.wanted:
             return ""
         try:
@@ -288,7 +297,7 @@ class RepositorySync:
         with self._guard:
             if (found := self._works.get(job.job_id)) is not None and found.commit == commit:
                 return found
-        options = RepositoryOptions.of(row.applied or row.options)
+        options = made_with(row.applied or row.options)
         taken: Sequence[TreeEntry] = ()
         skipped: Sequence[tuple[TreeEntry, str]] = ()
         with self.pipeline.database.read() as session:
@@ -314,7 +323,7 @@ class RepositorySync:
         batch = found.left[:BATCH]
         ours = self._claimed(job, row, found, batch)
         reached("repository.claimed", job.job_id)
-        options = RepositoryOptions.of(row.applied or row.options)
+        options = made_with(row.applied or row.options)
         mirror = self._ready(row, commit)
         history = kept_history(mirror) if options.history.wanted else None
         tasks = [

@@ -384,13 +384,12 @@ class Pipeline:
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
         cutting = Cutting(self.database, self.chunker, self.long)
-        cut = cutting.cut(
-            self._parsed(version.id), version, source_key, self._pausing(), partial(self._require_in_work, version)
-        )
-        if not cut.count and not self._holds_files(version):
-            raise NoTextFound(name=version.filename)
-        reached("chunk.cut", version.id)
+        in_work = partial(self._require_in_work, version)
         try:
+            cut = cutting.cut(self._parsed(version.id), version, source_key, self._pausing(), in_work)
+            if not cut.count and not self._holds_files(version):
+                raise NoTextFound(name=version.filename)
+            reached("chunk.cut", version.id)
             flagged = self._write_chunks(version, cut)
         except WireError as wrong:
             log.warning("the chunks of version %s are malformed: %s", version.id, wrong)

@@ -243,6 +243,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _give_memory_back(connection: Any, record: Any) -> None:
     """A connection waits for its next use without what a bulk transaction was given."""
     if record.info.pop(_BULK, False) and connection is not None:
-        cursor = connection.cursor()
-        cursor.execute(_USUAL_CACHE)
-        cursor.close()
+        try:
+            connection.execute(_USUAL_CACHE)
+        except sqlite3.Error:  # raised from here, it would keep the pool's place for good
+            record.invalidate()

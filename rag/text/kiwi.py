@@ -10,18 +10,20 @@ if TYPE_CHECKING:
 
 _LOCK = Lock()
 _LOADED: list[Kiwi] = []
+_THREADS: list[int] = []
 
 
-def shared_kiwi(threads: int = 0) -> Kiwi:
-    """Kiwi with its default model, loaded at the first call. Thread-safe; so is `Kiwi.tokenize`.
+def limit_threads(threads: int) -> None:
+    """Let a batch be analysed by no more threads than these, where the analyser is not loaded yet. Usually it has as many as
+    there are cores, each of which takes 8 MB of address space for its stack and up to 64 for its heap."""
+    _THREADS[:] = [threads]
 
-    Args:
-        threads: what a batch is analysed by, for whoever comes first; 0: as many as there are cores, each of which takes 8 MB of
-            address space for its stack and up to 64 for its heap.
-    """
+
+def shared_kiwi() -> Kiwi:
+    """Kiwi with its default model, loaded at the first call. Thread-safe; so is `Kiwi.tokenize`."""
     with _LOCK:
         if not _LOADED:
             from kiwipiepy import Kiwi
 
-            _LOADED.append(Kiwi(num_workers=threads or None))
+            _LOADED.append(Kiwi(num_workers=_THREADS[0] if _THREADS else None))
         return _LOADED[0]

@@ -18,6 +18,7 @@ from ingest.bootstrap import long_rules
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.sandbox import ParseLimits
 from ingest.parsing.wire import encode_document
+from ingest.parsing.zygote_client import ZygoteClient
 from ingest.pipeline import cutting
 from ingest.pipeline.code_cutting import Screening
 from ingest.pipeline.long_cutting import LongRules
@@ -122,6 +123,22 @@ def test_closing_ends_what_runs(sandbox: LongSandbox) -> None:
 def test_nothing_is_cut_apart_where_the_model_counts_elsewhere() -> None:
     with LongSandbox(lambda: None) as sandbox:
         assert sandbox.cut(_long(10), SCREENING) is None
+
+
+def test_a_process_that_can_not_fork_has_documents_cut_here(
+    sandbox: LongSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a machine has as many processes as it may: the first fork is for trying the confinement out."""
+    clients: list[ZygoteClient] = []
+
+    def refused(self: ZygoteClient) -> dict[str, Any]:
+        clients.append(self)
+        return {"refused": "BlockingIOError: [Errno 11] Resource temporarily unavailable"}
+
+    monkeypatch.setattr(ZygoteClient, "hello", refused)
+
+    assert sandbox.cut(_long(10), SCREENING) is None
+    assert clients[0]._process.poll() is not None
 
 
 def test_a_model_that_counts_otherwise_has_documents_cut_here() -> None:

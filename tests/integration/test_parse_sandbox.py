@@ -171,7 +171,7 @@ def test_no_other_files(hostile, input_file):
 def test_no_secrets_of_the_service(hostile, input_file):
     (names,) = texts(hostile.parse(input_file, "environment.txt"))
     assert set(names.strip("[]").replace("'", "").split(", ")) <= {
-        "DO_NOT_TRACK", "HF_HUB_OFFLINE", "LANG", "LC_CTYPE", "MKL_NUM_THREADS", "OMP_NUM_THREADS",
+        "DO_NOT_TRACK", "HF_HUB_OFFLINE", "LANG", "LC_CTYPE", "MALLOC_ARENA_MAX", "MKL_NUM_THREADS", "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUTF8", "SCARF_NO_ANALYTICS",
     }  # fmt: skip

@@ -22,7 +22,7 @@ from rag.domain.personal_data import CustomPattern
 from rag.text.plain import is_plain
 from rag.text.sieve import sieve_of
 
-VERSION = 3
+VERSION = 4
 """Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _MARKS = re.compile("[0-9@]")
 _SUSPICIOUS = ("-----", "://", "pass", "secret", "token", "key", "pwd")
@@ -46,6 +46,7 @@ class Detector:
 
     def find(self, text: str) -> tuple[Finding, ...]:
         """What stands in `text`, in its order, without overlaps."""
+        text = _with_one_line_end(text)
         if self._custom is None and _holds_nothing(text):
             return ()
         return self._until_clean(text, readable)
@@ -56,6 +57,7 @@ class Detector:
         What is found stands in the order of the text. Findings may overlap: a `%` need not escape anything, and nothing says how
         often a line was escaped, so that there are several readings, and what any of them shows is hidden.
         """
+        text = _with_one_line_end(text)
         reads = _readings(text)
         found = {item for read in reads for item in self._until_clean(text, read)}
         if "+" in text:
@@ -109,6 +111,11 @@ def _sieve() -> Callable[[str], bool]:
 def _whole_sieve() -> Callable[[str], bool]:
     """Whether a plain text may hold anything, an address, a number, a passport as well: one pass in place of two."""
     return sieve_of(("@", NUMBERS, PASSPORTS, *SECRETS, *LABELS))
+
+
+def _with_one_line_end(text: str) -> str:
+    """`text` with the line end that all patterns know; its length stays."""
+    return text.replace("\r", "\n") if "\r" in text else text
 
 
 def _holds_nothing(text: str) -> bool:

@@ -93,6 +93,63 @@ def test_what_was_cut_off_beside_it_holds_nothing_back() -> None:
     assert CODE.find("approve(limit…)\nAPI_KEY = 'Xk4b9!q2LmZ0pR7tY'\n")
 
 
+BROKEN = ("call 010-1234-\n5678", "900101-\n1234568", "x\nM12345678\ny", "+82 10-123\n-5678 …", "고객 010-1234-\n5678")
+
+
+@pytest.mark.parametrize("detector", [DETECTOR, CODE], ids=["text", "program"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\r"], ids=["CRLF", "CR"])
+@pytest.mark.parametrize("place", range(len(BROKEN)))
+def test_every_line_end_is_one(place: int, line_end: str, detector: Detector) -> None:
+    text = BROKEN[place]
+
+    [one] = found(text, detector)
+
+    assert [(value.replace(line_end, "\n"), kind) for value, kind in found(text.replace("\n", line_end), detector)] == [
+        one
+    ]
+
+
+_PIECES = (
+    *(
+        "AKIAA1B2C3D4E5F6G7H8",
+        'password = "hunter2xyz"',
+        "https://u:pw1x@host.kr/",
+        "M12345678",
+        "M123A4567",
+        "mrn 123456",
+    ),
+    *(
+        "patient no. 12345",
+        "employee id: 99812",
+        "passport number AB1234567",
+        "+82 10-1234-5678",
+        "900101-1234568",
+        "a.b@c.kr",
+    ),
+    *(
+        "Bearer abcdefghijklmnopqrstuvwx",
+        "1588-1234",
+        "client_secret: 'A9xT72kLmQ0pZ4rW8sY1'",
+        "?password=abc1;",
+        "Pwd=abc123;",
+    ),
+    *("DB_PASSWORD=hunter2xyz", "(chart no) 12345", "card 4111-1111-1111-1111", "Authorization: Basic dXNlcjpwYXNz"),
+    *("", "\n", " ", "…", "\t", "\r\n", "=", "|", "# ", '"', "(", ")", "x", "-", "Z", "0"),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(_PIECES), max_size=6), st.integers(0, 60), st.sampled_from(["", "a", "1", "\r", "…"]))
+def test_a_text_of_which_the_sieve_says_that_it_holds_nothing_holds_nothing(
+    pieces: list[str], at: int, put: str
+) -> None:
+    text = "".join(pieces)
+    text = text[:at] + put + text[at + 1 :]
+
+    if detector_module._holds_nothing(text.replace("\r", "\n")):
+        assert CODE._until_clean(text, readable) == ()
+
+
 def test_public_identifiers_are_told_from_what_only_looks_like_them() -> None:
     try:
         cases = dataset()

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
+from rag.store import session as session_module
 from rag.store.base import UtcDateTime
 from rag.store.collection import Collection
 from rag.store.session import Database
@@ -57,6 +58,18 @@ def test_a_bulk_write_has_more_memory_and_gives_it_back(sqlite: Database, fails:
             raise KeyError
     with sqlite.read() as session:  # by the same connection: no two were wanted at once
         assert cache_size(session) == usual
+
+
+def test_a_connection_that_can_not_give_it_back_leaves_the_pool(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "_USUAL_CACHE", "PRAGMA no such thing")
+    for _ in range(30):  # more than the pool holds
+        with sqlite.write(bulk=True) as session:
+            cache_size(session)
+
+    assert names(sqlite) == []
+    assert sqlite.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 def test_a_foreign_key_is_held(database: Database) -> None:
