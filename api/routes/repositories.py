@@ -25,7 +25,7 @@ from api.schemas.repositories import (
     SyncIn,
 )
 from ingest.connectors.repository_options import RepositoryOptions
-from ingest.pipeline.repository_return import follow_rules, ruled_and_gone
+from ingest.pipeline.repository_return import follow_rules, ruled_and_gone, taken_back
 from rag.access import rules
 from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
@@ -89,8 +89,8 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
         before = RepositoryOptions().with_path_rules(kept)
         rules.require_paths_decidable(session, permit, row, _decisions(before), _decisions(options))
         session.add(row)
-        if kept:
-            follow_rules(session, row, ruled_and_gone(session, row), [before], options)
+        if lifted := taken_back([before], options):
+            follow_rules(session, row, ruled_and_gone(session, row), lifted, options)
         repository_rules.forget(session, collection_id, name)
     services.ingest.repositories.wish(row.id)
     return _added(caller, permit, row.id, secret, [item.paths for item in options.path_rules] if resumed else [])

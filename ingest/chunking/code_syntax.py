@@ -13,7 +13,7 @@ from ingest.chunking.code_layout import Layout, Lines, Part, parts_of
 from ingest.chunking.splitting import cut_to_size, parts_by_size
 from rag.domain.anchor import LineAnchor
 from rag.domain.code import CodeContext, CodeOutline, Symbol
-from rag.domain.document import Chunk, Element, ElementKind, ParsedDocument, chunk_id
+from rag.domain.document import Chunk, Element, ElementKind, ParsedDocument, chunk_id, recipe_of
 from rag.domain.language import Language
 
 _SMALL = 0.5
@@ -85,7 +85,7 @@ class CodeChunker:
         [element] = document.elements
         outline = document.outline or CodeOutline("")
         cutter = _Cutter(element, outline, Room(budget.limit, special, budget.count), source_key)
-        recipe = f"{document.parser}+{self.name}"
+        recipe = recipe_of(document.parser, self.name)
         contexts = _Contexts(outline, cutter.begin)
         return [
             Chunk(

@@ -17,7 +17,7 @@ from ingest.chunking.prose import cut_between, prose_units
 from ingest.chunking.provisions import annotated
 from ingest.chunking.sections import Merging, Section, Sized, as_text, common_depth, flowing, sections
 from ingest.chunking.table import table_units
-from rag.domain.document import Chunk, ElementKind, ParsedDocument, chunk_id
+from rag.domain.document import Chunk, ElementKind, ParsedDocument, chunk_id, recipe_of
 from rag.domain.language import Language
 from rag.text.language import detect_language
 
@@ -49,7 +49,7 @@ class StructureChunker:
         """Chunks in document order, ordinals from 0; see `Chunker.chunk`."""
         if document.outline is not None:
             return self._code.chunk(document, version_id, source_key)
-        recipe = f"{document.parser}+{self.name}"
+        recipe = recipe_of(document.parser, self.name)
         root = _root(document, source_key)
         chunks: list[Chunk] = []
         for path, language, units in self._packed(document, root, source_key, pause):

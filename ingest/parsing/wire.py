@@ -27,6 +27,8 @@ from rag.domain.code import CodeOutline, Import, Reference, ReferenceRole, Symbo
 from rag.domain.document import ChildFile, DocumentMetadata, Element, ElementKind, ParsedDocument
 
 _LENGTH_BYTES = 4
+_WRONG = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
+"""What reading anything else than a document raises."""
 
 
 class WireError(ValueError):
@@ -160,7 +162,7 @@ def decode_document(payload: bytes) -> ParsedDocument:
         return document
     try:
         return replace(document, elements=tuple(document.elements))
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+    except _WRONG as error:
         raise WireError(f"not a document: {type(error).__name__}") from error
 
 
@@ -168,7 +170,7 @@ def decode_head(payload: bytes, *, checked: bool = True) -> ParsedDocument:
     """The document with `WrittenElements`.
 
     Args:
-        checked: whether each element is read and let go; without that, reading one may raise anything that is no `OSError`.
+        checked: whether each element is read and let go; without that, reading one later may raise what is wrong with it.
 
     Raises:
         WireError: whatever is wrong with the payload.
@@ -191,7 +193,7 @@ def decode_head(payload: bytes, *, checked: bool = True) -> ParsedDocument:
         if checked:
             for _ in elements:
                 pass
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+    except _WRONG as error:
         raise WireError(f"not a document: {type(error).__name__}") from error
     return document
 

@@ -30,6 +30,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,7 @@ class Zygote:
         for key in missing:
             self.loaded[key] = self.parsers[key].factory()
         if missing:
-            # What was imported stays: kept out of the collector's sight, its pages stay shared with every child.
-            gc.collect()
-            gc.freeze()
+            keep_shared()
 
     def _reap(self) -> None:
         while self.running:
@@ -195,10 +194,20 @@ def _drain(descriptor: int) -> None:
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     descriptor, registry = int(arguments[0]), arguments[1]
+    serve(descriptor, lambda control, apart: Zygote(control, importlib.import_module(registry).PARSERS, apart))
+
+
+def serve(descriptor: int, make: Callable[[socket.socket, bool], Zygote]) -> None:
+    """Be the zygote that `make` gives for the socket and for whether this process left the network; until the parent hangs up."""
     network_namespace = withdraw()
-    parsers: dict[str, ParserEntry] = importlib.import_module(registry).PARSERS
     with socket.socket(fileno=descriptor) as control:
-        Zygote(control, parsers, network_namespace).serve()
+        make(control, network_namespace).serve()
+
+
+def keep_shared() -> None:
+    """What was imported and loaded stays: kept out of the collector's sight, its pages stay shared with every child."""
+    gc.collect()
+    gc.freeze()
 
 
 def withdraw() -> bool:

@@ -1,17 +1,13 @@
-"""Source files on their way into a child: one file without a name, which holds a head in JSON and the contents behind it."""
+"""Source files on their way into a child, many together."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ingest.parsing import memory_file
 from ingest.pipeline.code_cutting import Screening
-
-_LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +18,17 @@ class BatchFile:
     content: bytes = field(repr=False)
 
 
-@contextmanager
-def written_batch(screening: Screening, files: Sequence[BatchFile]) -> Iterator[int]:
-    """A descriptor of the batch, in memory; closed at the end of the block."""
+def written_batch(screening: Screening, files: Sequence[BatchFile]) -> AbstractContextManager[int]:
+    """A descriptor of the batch; see `memory_file.written`."""
     head = {"screening": screening.to_json(), "files": [[file.source_key, len(file.content)] for file in files]}
-    data = json.dumps(head).encode()
-    descriptor = os.memfd_create("seogo-code", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as out:
-            out.write(len(data).to_bytes(_LENGTH_BYTES, "big"))
-            out.write(data)
-            out.writelines(file.content for file in files)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return memory_file.written("seogo-code", head, (file.content for file in files))
 
 
 def read_batch(descriptor: int) -> tuple[Screening, list[BatchFile]]:
     """The inverse, in the child."""
-    data = memoryview(Path(f"/proc/self/fd/{descriptor}").read_bytes())
-    at = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
-    head = json.loads(bytes(data[_LENGTH_BYTES:at]))
+    head, data = memory_file.read(descriptor)
     files = []
+    at = 0
     for source_key, size in head["files"]:
         files.append(BatchFile(source_key, bytes(data[at : at + size])))
         at += size

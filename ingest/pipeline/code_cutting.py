@@ -22,7 +22,7 @@ from ingest.pipeline.discretion import discreet
 from ingest.pipeline.suspicion import suspicion
 from rag.access.personal_data.scanning import detector_of, record_of, scan
 from rag.domain.code import CodeOutline
-from rag.domain.document import Chunk, ParsedDocument
+from rag.domain.document import Chunk, ParsedDocument, recipe_of
 from rag.domain.errors import EmptyFile, NoTextFound
 from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
@@ -162,10 +162,10 @@ def shown(chunks: Sequence[Chunk], found: Sequence[ChunkFindings], record: Perso
     return [chunk.masked(one.only(record.hidden)) for chunk, one in zip(chunks, found, strict=True)]
 
 
-def recipe_of(cut: CutFile) -> str:
+def recipe_of_cut(cut: CutFile) -> str:
     """What the ids of a file's chunks are made from, beside its version and their place; the same as in the ordinary way."""
     chunker = StructureChunker.name if cut.outline is None else CodeChunker.name
-    return f"{cut.parser}+{chunker}"
+    return recipe_of(cut.parser, chunker)
 
 
 def tokenizer_of(path: Path | None) -> str:

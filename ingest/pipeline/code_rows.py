@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from ingest.pipeline.code_cutting import CutFile, recipe_of
+from ingest.pipeline.code_cutting import CutFile, recipe_of_cut
 from rag.blobs.store import BlobRef
 from rag.domain.access import AccessRule, GivenRule
 from rag.domain.document import Chunk, chunk_id, version_id
@@ -271,7 +271,7 @@ def _version_of(frame: Frame, found: Known | None, draft: Drafted, newest: int) 
     identity = version_id(draft.document_id, number, content_hash)
     if not isinstance(draft.cut, CutFile):
         return Written(draft, identity, number, failed=draft.cut or SeogoError())
-    recipe = recipe_of(draft.cut)
+    recipe = recipe_of_cut(draft.cut)
     chunks = tuple(chunk.identified(chunk_id(identity, recipe, chunk.ordinal)) for chunk in draft.cut.chunks)
     blocked = draft.cut.record.blocked_by(frame.policy)
     if blocked:

@@ -14,9 +14,10 @@ import socket
 import sys
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 
 from ingest.parsing import child, frames
-from ingest.parsing.zygote import Zygote, withdraw
+from ingest.parsing.zygote import Zygote, keep_shared, serve
 from ingest.pipeline.code_batch import BatchFile, read_batch
 from ingest.pipeline.code_cutting import CutRules, Cutter, Screening
 from ingest.pipeline.code_wire import encode_cut, packed
@@ -38,7 +39,7 @@ _PLAIN_WARM_UP = b'def sign(name):\n    password = "hunter2xyz"\n    return name
 class CodeZygote(Zygote):
     """`Zygote` whose children cut batches of source files."""
 
-    cutter: Cutter = field(default_factory=lambda: Cutter(CutRules()))
+    cutter: Cutter = field(kw_only=True)
 
     def work(self, job: child.Job, zygote: int) -> None:
         """See `Zygote.work`."""
@@ -72,19 +73,19 @@ def error_payload(error: SeogoError, detail: str = "") -> bytes:
     return json.dumps({"code": error.code, "params": error.params, "detail": detail}).encode()
 
 
-def main(arguments: list[str]) -> None:
-    """Entry point of the process."""
-    descriptor, rules = int(arguments[0]), CutRules(**json.loads(arguments[1]))
-    network_namespace = withdraw()
+def _made(rules: CutRules, control: socket.socket, network_namespace: bool) -> CodeZygote:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads don't survive a fork
     cutter = Cutter(rules)
     # Loads the tokenizer and grammars, which all children then share.
     for source in (_WARM_UP, _PLAIN_WARM_UP):
         cutter.cut(source, "seogo/warm_up.py", Screening(PrivacyPolicy(), CollectionKind.CODE))
-    gc.collect()
-    gc.freeze()
-    with socket.socket(fileno=descriptor) as control:
-        CodeZygote(control, {}, network_namespace, cutter=cutter).serve()
+    keep_shared()
+    return CodeZygote(control, {}, network_namespace, cutter=cutter)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the process."""
+    serve(int(arguments[0]), partial(_made, CutRules(**json.loads(arguments[1]))))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from ingest.chunking.base import Chunker
 from ingest.parsing.wire import decode_document, decode_head
 from ingest.pipeline.code_cutting import Screening
 from ingest.pipeline.discretion import discreet
+from ingest.pipeline.long_document import LongDocument
 from ingest.pipeline.long_sandbox import LONG_BYTES, LongSandbox
-from ingest.pipeline.long_zygote import LongDocument
 from ingest.pipeline.privacy import Examined, examine, look_at
 from ingest.pipeline.suspicion import suspicion
 from rag.access.personal_data.scanning import detector_of, scan
 from rag.domain.code import CodeOutline
-from rag.domain.document import Chunk, ParsedDocument
+from rag.domain.document import Chunk, ParsedDocument, recipe_of
 from rag.domain.findings import ChunkFindings
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority
@@ -97,7 +97,7 @@ class Cutting:
         made = apart.cut(long, Screening(look.policy, look.kind), urgent=urgent, told=told)
         if made is None:
             return None
-        recipe = f"{parsed.parser}+{self.chunker.name}"
+        recipe = recipe_of(parsed.parser, self.chunker.name)
         found: Sequence[ChunkFindings] = made.found
         now = look_at(self.database, version)  # whoever released it, or changed the policy, did not wait for this
         if (now.policy, now.kind) != (look.policy, look.kind):

@@ -22,8 +22,8 @@ from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
 from ingest.pipeline.code_cutting import Screening
 from ingest.pipeline.code_wire import unpacked
 from ingest.pipeline.long_cutting import LongRules
+from ingest.pipeline.long_document import LongDocument, written_long
 from ingest.pipeline.long_wire import CutApart, decode_long
-from ingest.pipeline.long_zygote import LongDocument, written_long
 from rag.domain.errors import ConfigurationError, ParseLimitExceeded, ParserCrashed
 from rag.domain.findings import CUSTOM, Kind
 from rag.domain.personal_data import PrivacyPolicy
@@ -77,7 +77,7 @@ class LongSandbox(ParseSandbox):
         try:
             with self._slots.held(urgent=urgent), written_long(long, screening) as descriptor:
                 outcome = self._outcome(rules, descriptor, long.name, told)
-        except (_NotStarted, OSError, AttributeError) as error:  # not every system has files in memory
+        except (_NotStarted, OSError) as error:  # not every system has files in memory
             _LOG.warning("a long document is cut in the service, as a process for it does not start: %s", error)
             return None
         return self._cut_apart(outcome, long.name, _kinds(screening.policy))

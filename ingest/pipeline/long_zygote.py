@@ -1,7 +1,7 @@
 """The process that the child which cuts a long document is forked from; `ingest.parsing.zygote` with other work.
 
 `python -m ingest.pipeline.long_zygote FD RULES`: FD is the socket to the parent, RULES is `LongRules` as JSON. The input file of
-a request is `written_long`. It serves one document: what it has loaded is worth hundreds of megabytes.
+a request is a `LongDocument` (`long_document.py`). It serves one document: what it has loaded is worth hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -13,70 +13,33 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ingest.parsing import child, frames
-from ingest.parsing.zygote import Zygote, withdraw
-from ingest.pipeline.code_cutting import Screening
+from ingest.parsing.zygote import Zygote, keep_shared, serve
 from ingest.pipeline.code_wire import packed
 from ingest.pipeline.code_zygote import error_payload
 from ingest.pipeline.long_cutting import LongCutter, LongRules
+from ingest.pipeline.long_document import read_long
 from ingest.pipeline.long_wire import encode_long
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed
-from rag.domain.language import Language
 from rag.text.kiwi import limit_threads
 
-_LENGTH_BYTES = 4
 _DETAIL_CHARACTERS = 4000
-
-
 _TOLD_EVERY_S = 1.0
 _KIWI_THREADS = 2
 """However many cores there are: their heaps count as address space, which is capped."""
-
-
-@dataclass(frozen=True, slots=True)
-class LongDocument:
-    """What is to be cut.
-
-    Attributes:
-        name: file name as uploaded, for messages only.
-        source_key: key of its document.
-        parsed: as `encode_document` writes it.
-    """
-
-    name: str
-    source_key: str
-    parsed: bytes = field(repr=False)
-
-
-@contextmanager
-def written_long(long: LongDocument, screening: Screening) -> Iterator[int]:
-    """A descriptor of it, in memory; closed at the end of the block."""
-    head = json.dumps({"source_key": long.source_key, "screening": screening.to_json()}).encode()
-    descriptor = os.memfd_create("seogo-long", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as out:
-            out.writelines((len(head).to_bytes(_LENGTH_BYTES, "big"), head, long.parsed))
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _read_long(descriptor: int) -> tuple[bytes, str, Screening]:
-    with Path(f"/proc/self/fd/{descriptor}").open("rb") as source:
-        head = json.loads(source.read(int.from_bytes(source.read(_LENGTH_BYTES), "big")))
-        return source.read(), head["source_key"], Screening.from_json(head["screening"])
 
 
 @dataclass
 class LongZygote(Zygote):
     """`Zygote` whose child cuts a parse result."""
 
-    cutter: LongCutter = field(default_factory=lambda: LongCutter(LongRules(dict.fromkeys(Language, 400))))
+    cutter: LongCutter = field(kw_only=True)
 
     def work(self, job: child.Job, zygote: int) -> None:
         """See `Zygote.work`."""
@@ -100,7 +63,7 @@ def _cut(job: child.Job, cutter: LongCutter) -> None:
 def _answer(job: child.Job, cutter: LongCutter) -> Iterable[bytes]:
     """The payloads of the answer, or of the error in its place."""
     try:
-        return list(encode_long(cutter.cut(*_read_long(job.input))))
+        return list(encode_long(cutter.cut(*read_long(job.input))))
     except MemoryError:
         return [error_payload(ParseLimitExceeded(name=job.name, resource="memory"))]
     except Exception:
@@ -113,19 +76,19 @@ def _tell(output: int, end: threading.Event) -> None:
         frames.write_all(output, frames.pack_pages(1, 1))
 
 
-def main(arguments: list[str]) -> None:
-    """Entry point of the process."""
-    descriptor, rules = int(arguments[0]), LongRules.from_json(json.loads(arguments[1]))
-    network_namespace = withdraw()
+def _made(rules: LongRules, control: socket.socket, network_namespace: bool) -> LongZygote:
     with suppress(OSError):  # where memory runs out, this process is to go and not the service
         Path("/proc/self/oom_score_adj").write_text("1000")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads don't survive a fork
     limit_threads(_KIWI_THREADS)
     cutter = LongCutter(rules)
-    gc.collect()
-    gc.freeze()
-    with socket.socket(fileno=descriptor) as control:
-        LongZygote(control, {}, network_namespace, cutter=cutter).serve()
+    keep_shared()
+    return LongZygote(control, {}, network_namespace, cutter=cutter)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the process."""
+    serve(int(arguments[0]), partial(_made, LongRules.from_json(json.loads(arguments[1]))))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ def ruled_and_gone(session: Session, row: Repository) -> list[UUID]:
     return list(session.scalars(query.order_by(Document.id)))
 
 
+def taken_back(before: Sequence[RepositoryOptions], now: RepositoryOptions) -> list[RepositoryOptions]:
+    """Those of the options before that have path rules which are not those of now: without any, nothing is to be looked at."""
+    return [options for options in before if options.path_rules and options.path_rules != now.path_rules]
+
+
 def follow_rules(
     session: Session, row: Repository, gone: Sequence[UUID], before: Sequence[RepositoryOptions], now: RepositoryOptions
 ) -> None:

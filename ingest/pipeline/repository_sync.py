@@ -29,7 +29,7 @@ from ingest.pipeline.code_rows import FileTask
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.hiding import hide_many
 from ingest.pipeline.repository_plan import NAME_TAKEN, Plan, planned
-from ingest.pipeline.repository_return import follow_rules, ruled_and_gone
+from ingest.pipeline.repository_return import follow_rules, ruled_and_gone, taken_back
 from ingest.pipeline.repository_rules_given import given_since, made_with, newer_than, with_given
 from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
@@ -170,8 +170,8 @@ class RepositorySync:
                         moved += rules.set_by_repository(session, row, given)
             if moved:
                 self.relabel(moved)
-        if any(options.path_rules and options.path_rules != now.path_rules for options in before):
-            self._rule_gone(repository_id, before, now)
+        if lifted := taken_back(before, now):
+            self._rule_gone(repository_id, lifted, now)
 
     def _rule_gone(self, repository_id: UUID, before: Sequence[RepositoryOptions], now: RepositoryOptions) -> None:
         """The same for files that are gone and may come back; after the others, some of which may have gone meanwhile."""

@@ -185,6 +185,11 @@ class Chunk:
         return covering_label([mark.path for mark in marks_between(self.provisions, start, end)])
 
 
+def recipe_of(parser: str, chunker: str) -> str:
+    """What the ids of chunks are made from beside their version and place: names and versions of who made them."""
+    return f"{parser}+{chunker}"
+
+
 def chunk_id(version_id: UUID, recipe: str, ordinal: int) -> UUID:
     """Deterministic id: the same version cut by the same parser and chunker (`recipe`) gives the same ids."""
     return uuid5(version_id, f"{recipe}#{ordinal}")

@@ -22,8 +22,8 @@ from ingest.parsing.zygote_client import ZygoteClient
 from ingest.pipeline import cutting
 from ingest.pipeline.code_cutting import Screening
 from ingest.pipeline.long_cutting import LongRules
+from ingest.pipeline.long_document import LongDocument
 from ingest.pipeline.long_sandbox import LongSandbox
-from ingest.pipeline.long_zygote import LongDocument
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument, chunk_id
 from rag.domain.errors import DocumentNotFound, ParseLimitExceeded, ParserCrashed
