@@ -19,7 +19,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ from typing import Any
 import httpx
 
 from api.cli.looks import pause_after
+from benchmarks.serving import free_port, started
 from ingest.connectors import git_contents, git_paths
 
 TABBY = 8.9
@@ -258,25 +258,18 @@ def serving(roots: Path) -> Iterator[tuple[Service, Watched]]:
             [*command, "keys", "create", "bench", "--scope", "admin"], check=True, capture_output=True, text=True
         )
         for measured in (False, True):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+            port = free_port()
             client = httpx.Client(
                 base_url=f"http://127.0.0.1:{port}",
                 headers={"Authorization": f"Bearer {made.stdout.strip()}"},
                 timeout=120,
                 trust_env=False,
             )
-            server = subprocess.Popen([*command, "serve", "--port", str(port)], stderr=subprocess.DEVNULL)
-            try:
-                with client, Watched(server.pid) as watched:
-                    _wait_until_warm(client, server)
-                    if measured:
-                        client.post("/api/v1/collections", json={"name": "code", "kind": "code"}).raise_for_status()
-                        yield Service(client, data), watched
-            finally:
-                server.terminate()
-                server.wait()
+            with started(command, port) as server, client, Watched(server.pid) as watched:
+                _wait_until_warm(client, server)
+                if measured:
+                    client.post("/api/v1/collections", json={"name": "code", "kind": "code"}).raise_for_status()
+                    yield Service(client, data), watched
 
 
 def _wait_until_warm(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:

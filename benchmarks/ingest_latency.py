@@ -1,33 +1,32 @@
-"""How much slower are answers while a bulk upload is being ingested beside them, in the same process?
+"""How much slower are answers while a bulk upload is being ingested beside them, by the same service?
 
     python -m benchmarks.ingest_latency [--rounds N] [--seconds S]
 
-The embedded shape: one process answers and ingests. It first ingests the sample handbook; then questions are asked one after the
-other, for some seconds with nothing beside them and for as long with Markdown files being ingested without a pause, in turn, so
-that a busy machine slows both alike. Figures: p50 and p95 of `POST /api/v1/answers` with and without. Bar: p95 rises by at most
-25 %.
+The embedded shape: `seogo serve` answers and ingests in one process; the client stands in another. The sample handbook is
+ingested first; then questions are asked one after the other, for some seconds with nothing beside them and for as long with
+Markdown files being ingested without a pause, in turn, so that a busy machine slows both alike. Figures: p50 and p95 of
+`POST /api/v1/answers` with and without. Bar: p95 rises by at most 25 %.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import logging
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-from rich.console import Console
 
-from api.cli.connection import checked, connect
-from api.cli.options import Options
-from api.cli.samples import ingest_samples
+from api.cli.connection import checked
+from api.cli.samples import samples_folder
+from benchmarks.serving import free_port, seogo, started
 
 BAR = 0.25
 QUESTIONS = (
@@ -111,20 +110,35 @@ def quantiles(taken: list[float]) -> tuple[float, float]:
     return statistics.median(taken), cuts[18]
 
 
+@contextmanager
+def service(data: Path) -> Iterator[httpx.Client]:
+    """A service that has the samples and is warm, and a client that may do everything."""
+    subprocess.run(seogo(data, "ingest", str(samples_folder()), "-c", "samples"), check=True, capture_output=True)
+    create = seogo(data, "keys", "create", "bench", "--scope", "admin")
+    key = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+    port = free_port()
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=120, trust_env=False
+    )
+    with started(seogo(data), port) as server, client:
+        while server.poll() is None:
+            with suppress(httpx.ConnectError):
+                checked(client.post("/api/v1/answers", json={"question": QUESTIONS[0]}))  # waits for the models
+                yield client
+                return
+            time.sleep(0.2)
+        raise RuntimeError("the service has ended")
+
+
 def main() -> int:
     """Alternate, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15)
     arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
     quiet: list[float] = []
     busy: list[float] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="seogo-latency-") as folder,
-        connect(Options(data_dir=Path(folder))) as client,
-    ):
-        ingest_samples(client, Console(quiet=True))
+    with tempfile.TemporaryDirectory(prefix="seogo-latency-") as folder, service(Path(folder)) as client:
         checked(client.post("/api/v1/collections", json={"name": "bulk"}))
         ask(client, 3)
         turns = itertools.count()

@@ -22,7 +22,6 @@ import resource
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,6 +31,8 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from multiprocessing.connection import Connection
 from pathlib import Path
+
+from benchmarks.serving import free_port, seogo, started
 
 BAR_MS = 500.0
 HEALTH = ("/api/v1/health/live", "/api/v1/health/ready")
@@ -220,23 +221,22 @@ def measure(rounds: list[Attack], pid: int, port: int, connections: int, seconds
     return good
 
 
-def serve(data: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A service on an empty store."""
-    command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(data)]
+@contextmanager
+def serve(data: Path) -> Iterator[tuple[int, int]]:
+    """Process number and port of a service on an empty store."""
+    command = seogo(data)
     subprocess.run([*command, "db", "upgrade"], check=True, stdout=subprocess.DEVNULL)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"SEOGO_RAG__EMBEDDING__DENSE": "none"}
-    server = subprocess.Popen([*command, "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with suppress(OSError, TimeoutError):
-            asyncio.run(probe(port))
-            return server, port
-        time.sleep(0.2)
-    server.terminate()
-    raise SystemExit("the service did not start")
+    port = free_port()
+    with started(command, port, os.environ | {"SEOGO_RAG__EMBEDDING__DENSE": "none"}) as server:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with suppress(OSError, TimeoutError):
+                asyncio.run(probe(port))
+                break
+            time.sleep(0.2)
+        else:
+            raise SystemExit("the service did not start")
+        yield server.pid, port
 
 
 def _most_mb(pid: int) -> int:
@@ -254,13 +254,8 @@ def main() -> None:
     rounds = [attack for attack in attacks() if chosen.only in attack.name or attack.name == "nobody"]
     _open_files(2 * chosen.connections + 500)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the service starts")
-    with tempfile.TemporaryDirectory() as folder:
-        server, port = serve(Path(folder))
-        try:
-            good = measure(rounds, server.pid, port, chosen.connections, chosen.seconds)
-        finally:
-            server.terminate()
-            server.wait()
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as (pid, port):
+        good = measure(rounds, pid, port, chosen.connections, chosen.seconds)
     raise SystemExit(0 if good else 1)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,28 +18,19 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.serving import free_port, seogo, started
+
 BAR_S = 10.0
 QUESTION = "위험직무를 담당하는 직원의 명령휴가는 1회에 연속 며칠 동안 실시하나요?"
 ENGLISH = "How long after it is issued does a gateway signing key expire?"
 
 
-def seogo(data: Path, *arguments: str) -> list[str]:
-    """A command on the data folder."""
-    return [sys.executable, "-m", "api.cli.main", "--data-dir", str(data), *arguments]
-
-
 def first_answers(data: Path, key: str) -> tuple[float, float]:
     """Seconds until the first Korean and the first English answer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     begin = time.perf_counter()
-    server = subprocess.Popen(seogo(data, "serve", "--port", str(port)), stderr=subprocess.DEVNULL)
-    try:
+    with started(seogo(data), port):
         return ask(port, key, QUESTION, begin), ask(port, key, ENGLISH, begin)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def ask(port: int, key: str, question: str, begin: float) -> float:

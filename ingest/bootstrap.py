@@ -197,7 +197,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, repositories, upkeep)
+    intake = Intake(rag.database, rag.blobs, jobs, rag.traffic.give_way)
+    return Ingest(settings, pipeline, jobs, intake, programs, repositories, upkeep)
 
 
 def _sweep(pipeline: Pipeline, before: float) -> None:

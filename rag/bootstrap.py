@@ -38,13 +38,13 @@ from rag.generation.planning import ModelPlanner
 from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
+from rag.inference.traffic import Traffic
 from rag.reranking.registry import open_reranker
 from rag.retrieval.code_base import CodeBase
 from rag.retrieval.engine_fusion import warn_of_unread
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
-from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import Understander
 from rag.settings import RagSettings
 from rag.store import schema, widget_token
@@ -258,7 +258,7 @@ def _answerer(
     """Models write where there are some; without, answers are quotations, and steps and reports are refused."""
     answers = settings.answers
     if generation is None:
-        quoting = ExtractiveGenerator(reader.terms_of)
+        quoting = ExtractiveGenerator(reader.terms_of, retriever.traffic)
         least = answers.min_confidence
         return Answerer(retriever, reader, quoting, answers.sentences, min_confidence=least, code=code)
     writer = PromptWriter()

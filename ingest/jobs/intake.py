@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from ingest.chunking.base import go_on
 from ingest.connectors.upload import Received
 from ingest.jobs.workflows import IngestJobs
 from ingest.pipeline import privacy
@@ -55,10 +56,18 @@ class Refused:
 class Intake:
     """Accepts, retries, cancels and deletes documents. Every method takes the permit that the policy gave for just that."""
 
-    def __init__(self, database: Database, blobs: BlobStore, jobs: IngestJobs) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, jobs: IngestJobs, give_way: Callable[[], None] = go_on
+    ) -> None:
+        """Prepare.
+
+        Args:
+            give_way: called between two files that nobody waits for; waits a moment while somebody's question is answered.
+        """
         self._database = database
         self._blobs = blobs
         self._jobs = jobs
+        self._give_way = give_way
 
     def take(
         self, permit: Permit, files: Sequence[Received], priority: Priority | None = None
@@ -75,6 +84,8 @@ class Intake:
         taken: list[Accepted | Refused] = []
         try:
             for item in files:
+                if lane is not Priority.INTERACTIVE:
+                    self._give_way()
                 taken.append(self._take_one(permit, collection_id, item, lane))
         except BaseException:
             self._drop([item.blob for item in files[len(taken) :] if item.blob is not None])

@@ -80,7 +80,9 @@ class Cutting:
     def _cut_here(self, payload: bytes, version: DocumentVersion, source_key: str, pause: Callable[[], None]) -> Cut:
         parsed = decode_document(payload)
         chunks = self.chunker.chunk(parsed, version.id, source_key, pause)
+        pause()
         examined = examine(self.database, version, chunks, read_anew=True)
+        pause()
         chunks, outline = discreet(chunks, examined.found, examined.record, parsed.outline)
         return Cut(parsed, len(chunks), chunks, examined, outline, suspicion(parsed, source_key))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -109,10 +108,6 @@ def _is_urgent(version: DocumentVersion) -> bool:
     return version.priority == Priority.INTERACTIVE
 
 
-_GIVES_WAY_EVERY_S = 1.0
-"""Work of one document between two waits of at most a quarter of that for a question."""
-
-
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """The steps and what they work with.
@@ -179,6 +174,7 @@ class Pipeline:
         for version in versions:
             if points_of.stored_vectors(self.blobs, target, version.id) is not None:
                 continue
+            self.pause()
             with self.database.read() as session:
                 group.append((version, chunks_table.for_index(session, version.id)))
             if sum(len(chunks) for _, chunks in group) >= min(_GROUP_CHUNKS, chunks_in_memory(target.space)):
@@ -197,6 +193,7 @@ class Pipeline:
         the replay.
         """
         for version in self._enter(batch, Stage.ACTIVATE):
+            self.pause()
             with self.database.write() as session:
                 versions_lifecycle.activate(session, version.id)
                 speak_for_document(session, version.id)
@@ -212,6 +209,7 @@ class Pipeline:
         with self.database.read() as session:
             mine = [v for v in versions_table.by_ids(session, batch.version_ids) if v.job_id == batch.job_id]
         for version in mine:
+            self.pause()
             if version.state in (VersionState.ACTIVE, VersionState.RETIRED):
                 self.blobs.delete_derived(version.id, PARSED)
         # Retired while it was in work: who did that found no points to move away, or not all.
@@ -241,6 +239,7 @@ class Pipeline:
 
     def _enter(self, batch: Batch, stage: Stage) -> list[DocumentVersion]:
         """The versions that still have to run, marked as being in `stage`. Replaying a finished one is no work."""
+        self.pause()
         with self.database.write() as session:
             if not batch.again:
                 self._count_crashes(session, batch, stage)
@@ -299,19 +298,6 @@ class Pipeline:
         self._stop_if_told()
         if space is None or not space.piece.elsewhere:
             self.give_way()
-
-    def _pausing(self) -> Callable[[], None]:
-        """A pause for pieces of any size: gives way to questions once a second, so that a thousand small ones don't each wait."""
-        gave_way_at = time.monotonic()
-
-        def pause() -> None:
-            nonlocal gave_way_at
-            self._stop_if_told()
-            if time.monotonic() >= gave_way_at + _GIVES_WAY_EVERY_S:
-                self.give_way()
-                gave_way_at = time.monotonic()
-
-        return pause
 
     def _stop_if_told(self) -> None:
         """Nothing that goes wrong while the service shuts down around it is the document's fault."""
@@ -386,7 +372,7 @@ class Pipeline:
         cutting = Cutting(self.database, self.chunker, self.long)
         in_work = partial(self._require_in_work, version)
         try:
-            cut = cutting.cut(self._parsed(version.id), version, source_key, self._pausing(), in_work)
+            cut = cutting.cut(self._parsed(version.id), version, source_key, self.pause, in_work)
             if not cut.count and not self._holds_files(version):
                 raise NoTextFound(name=version.filename)
             reached("chunk.cut", version.id)
@@ -456,6 +442,7 @@ class Pipeline:
         if group:
             reached("embed.computed", group[0][0].id)
         for (version, own), vectors in zip(group, made.split([len(own) for _, own in group]), strict=True):
+            self.pause()
             points_of.store_vectors(self.blobs, target, version.id, vectors)
             reached("embed.blob_written", version.id)
             self._report(version.id, len(own), len(own))
@@ -464,6 +451,7 @@ class Pipeline:
         with self.database.read() as session:
             chunks = chunks_table.for_index(session, version.id)
             tags = tags_of(session, version)
+        self.pause()
         for target in self.targets():
             self.write(target, version, chunks, tags)
         reached("index.counted", version.id)

@@ -19,6 +19,7 @@ from rag.domain.passage import Passage, Source
 from rag.generation.base import Draft, GenerationRequest, Span
 from rag.generation.code_quotes import quoted_lines
 from rag.inference.computing import compute
+from rag.inference.traffic import Traffic
 from rag.text.sentences import split_sentences
 
 TermsOf = Callable[[str], Mapping[str, float]]
@@ -66,13 +67,23 @@ class ExtractiveGenerator:
 
     name = "extractive/1"
 
-    def __init__(self, terms_of: TermsOf) -> None:
+    def __init__(self, terms_of: TermsOf, traffic: Traffic | None = None) -> None:
+        """Prepare.
+
+        Args:
+            traffic: is told while sentences are chosen, so that ingestion gives way.
+        """
         self._terms_of = terms_of
+        self._traffic = traffic or Traffic()
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         """Verbatim drafts, best evidence first."""
-        for draft in await compute(lambda: list(self.drafts(request))):
+        for draft in await compute(lambda: self._chosen(request)):
             yield draft
+
+    def _chosen(self, request: GenerationRequest) -> list[Draft]:
+        with self._traffic.question():
+            return list(self.drafts(request))
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
         """None: what is quoted stands as it is, or not at all."""

@@ -22,6 +22,7 @@ from rag.domain.style import AnswerStyle
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.inference.traffic import Traffic
 from rag.retrieval.code_question import OWN_WEIGHT_BESIDE_MODEL
 from rag.retrieval.code_ranking import CodeRanking
 from rag.retrieval.engine_fusion import IN_ENGINE, Asked, Listed, fused_in_engine, fused_kinds, fused_lists
@@ -30,7 +31,6 @@ from rag.retrieval.rarity import rarities
 from rag.retrieval.reading import PassageReader
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.spaces import LiveSpace, Spaces
-from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import QuestionContext, Reading, Understander, question_language, with_terms
 from rag.settings import RetrievalSettings
 from rag.store import collection as collections_table

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -16,6 +18,8 @@ from rag.domain.passage import Passage
 from rag.domain.provision import ProvisionMark
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
+from rag.inference import traffic
+from rag.inference.traffic import Traffic
 from tests.support.passages import make_passage
 from tests.support.proposals import sentences_of
 
@@ -224,3 +228,25 @@ def test_every_quote_is_a_span_of_a_passage_and_stands_before_the_contract(
             assert 0 <= span.start < span.end <= len(found[span.index].chunk.text)
             assert quoted == quoted.strip("\n")
     assert [item.support for item in sentences_of(proposed, found)] == [Support.VERBATIM] * len(proposed)
+
+
+def test_ingestion_gives_way_while_sentences_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 3600.0)
+    road, order = Traffic(), list[str]()
+    worker = threading.Thread(target=lambda: (road.give_way(), order.append("ingested")))
+
+    def slow_terms(text: str) -> Mapping[str, float]:
+        if not order:
+            order.append("begun")
+            worker.start()
+            worker.join(0.05)
+        return terms_of(text)
+
+    async def quote() -> None:
+        request = GenerationRequest("휴가 신청", Language.KOREAN, terms_of("휴가 신청"), [LEAVE], 1)
+        async for _ in ExtractiveGenerator(slow_terms, road).generate(request):
+            order.append("quoted")
+
+    asyncio.run(quote())
+    worker.join(60)
+    assert order == ["begun", "quoted", "ingested"], "what was chosen is on its way before ingestion goes on"

@@ -16,6 +16,7 @@ from rag.domain.errors import StoreUnavailable
 from rag.domain.principal import Principal, Scope
 from rag.store.document import Document
 from rag.store.session import Database
+from rag.store.version import Priority
 from tests.support.stores import add_collection
 
 
@@ -59,3 +60,20 @@ def test_files_after_one_that_can_not_be_recorded_leave_no_original(database: Da
         assert session.scalars(select(Document.source_key)).all() == ["0.md"]
     assert set(blobs.original_hashes()) == {hashlib.sha256(b"first").hexdigest()}
     assert jobs.woken == 1, "what was taken need not wait for the next look"
+
+
+@pytest.mark.parametrize(("lane", "ways"), [(Priority.BULK, 3), (Priority.INTERACTIVE, 0), (None, 0)])
+def test_what_comes_in_bulk_gives_way_between_two_files(database: Database, lane: Priority | None, ways: int) -> None:
+    collection = add_collection(database)
+    principal = Principal(collection.tenant_id, "담당자", collection.tenant_id, frozenset({Scope.WRITE}))
+    permit = Policy(database).authorize(principal, Action.UPLOAD_DOCUMENTS, [collection.name])
+    blobs, given = BlobStore("memory:"), list[int]()
+    files = [Received(f"{number}.md", stored(blobs, b"%d" % number)) for number in range(3)]
+
+    def give_way() -> None:
+        with database.write():  # never within a transaction
+            given.append(1)
+
+    taken = Intake(database, blobs, Jobs(), give_way).take(permit, files, lane)  # type: ignore[arg-type]
+    assert len(taken) == 3
+    assert len(given) == ways
