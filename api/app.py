@@ -16,7 +16,6 @@ from api import errors
 from api.adapters import continue_ide, dify
 from api.address_limit import sign_in_limit, webhook_limit
 from api.audit import Audited, tell_rest
-from api.courtesy import Courtesy
 from api.deps import Services
 from api.hardening.admission import Admissions, exchanging, open_limiter
 from api.hardening.headers import guarded_against_browsers
@@ -197,7 +196,6 @@ def create_app(services: Services | None = None, *, tools: bool = True) -> FastA
             subject_attribute=services.rag.settings.audit.subject_attribute,
             refusals=app.state.refusals,
         )
-        app.add_middleware(Courtesy, traffic=services.rag.traffic, apart=_is_upload)
     app.add_middleware(RequestIds)
     return app
 

@@ -128,6 +128,11 @@ def authenticated(request: Request) -> Principal:
     return services.rag.authenticate(presented(request))
 
 
+_QUESTIONS = frozenset({Action.ASK, Action.SEARCH})
+"""Ingestion gives way to them from the moment that it is known whose they are. Not to what is asked again and again by who only
+waits, such as how far an upload is."""
+
+
 class Guard:
     """The dependency that every route but the public ones has: authenticates, and binds the route to one action."""
 
@@ -141,6 +146,8 @@ class Guard:
         audit.matched(self.action, request)
         principal = authenticated(request)
         audit.known(principal)
+        if self.action in _QUESTIONS:
+            services.rag.traffic.expect()
         self.admit(request, principal)
         services.rag.policy.require(principal, self.action)
         audit.begin()

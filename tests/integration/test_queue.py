@@ -54,6 +54,23 @@ def progress(caller: Caller, collection: str) -> dict[str, Any]:
     return dict(response.json())
 
 
+def test_ingestion_expects_questions_and_nothing_else(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected: list[int] = []
+    caller, stranger = service.caller(), service.caller()
+    stranger.headers = {"Authorization": "Bearer nobody"}
+    collection = caller.collection()
+    monkeypatch.setattr(service.services.rag.traffic, "expect", lambda: expected.append(1))
+    body = {"question": "연차휴가"}
+    assert caller.post("/api/v1/search", json=body).status_code == 200
+    assert caller.post("/api/v1/answers", json=body).status_code == 200
+    assert len(expected) == 2
+    ids = upload(caller, collection, ["a.md"])
+    caller.wait(ids)  # by POST, twenty times a second
+    progress(caller, collection)
+    assert stranger.post("/api/v1/answers", json=body).status_code == 401
+    assert len(expected) == 2
+
+
 def test_a_file_is_not_asked_whether_it_is_alive(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     looks: list[str] = []
