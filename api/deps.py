@@ -129,8 +129,8 @@ def authenticated(request: Request) -> Principal:
 
 
 _QUESTIONS = frozenset({Action.ASK, Action.SEARCH})
-"""Ingestion gives way to them from the moment that it is known whose they are. Not to what is asked again and again by who only
-waits, such as how far an upload is."""
+"""Ingestion gives way to them from the moment that they are let in. Not to what is asked again and again by who only waits, such
+as how far an upload is."""
 
 
 class Guard:
@@ -146,10 +146,10 @@ class Guard:
         audit.matched(self.action, request)
         principal = authenticated(request)
         audit.known(principal)
-        if self.action in _QUESTIONS:
-            services.rag.traffic.expect()
         self.admit(request, principal)
         services.rag.policy.require(principal, self.action)
+        if self.action in _QUESTIONS:
+            services.rag.traffic.expect()
         audit.begin()
         request.state.principal = principal  # whose access is watched while the response is sent
         return Caller(principal, self.action, language_of(request), services, audit)

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -121,13 +121,20 @@ def service(data: Path) -> Iterator[httpx.Client]:
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=120, trust_env=False
     )
     with started(seogo(data), port) as server, client:
-        while server.poll() is None:
-            with suppress(httpx.ConnectError):
-                checked(client.post("/api/v1/answers", json={"question": QUESTIONS[0]}))  # waits for the models
-                yield client
-                return
+        while not _answers(client):
+            if server.poll() is not None:
+                raise RuntimeError("the service has ended")
             time.sleep(0.2)
-        raise RuntimeError("the service has ended")
+        yield client
+
+
+def _answers(client: httpx.Client) -> bool:
+    """Whether somebody listens; the first answer waits for the models."""
+    try:
+        checked(client.post("/api/v1/answers", json={"question": QUESTIONS[0]}))
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 def main() -> int:

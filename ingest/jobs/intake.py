@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,8 @@ from rag.store.version import DocumentVersion, Priority, VersionState
 log = logging.getLogger(__name__)
 
 _RETRIED_TOGETHER = 1000
+_PATIENCE_S = 2.0
+"""Of one upload with questions: whoever sent it waits for its answer, and what stands between them gives up after a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,9 @@ class Intake:
         lane = priority or _lane_of(files)
         taken: list[Accepted | Refused] = []
         try:
+            patient_until = time.monotonic() + _PATIENCE_S
             for item in files:
-                if lane is not Priority.INTERACTIVE:
+                if lane is not Priority.INTERACTIVE and time.monotonic() < patient_until:
                     self._give_way()
                 taken.append(self._take_one(permit, collection_id, item, lane))
         except BaseException:

@@ -99,6 +99,18 @@ class _SetApart(Exception):
     """A document takes so long that it goes on in a job of its own. No failure: nothing is recorded but that."""
 
 
+def _require_running(session: Session, version: DocumentVersion) -> None:
+    """Raise unless `version` is still in work for its job: of one that was cancelled or deleted meanwhile nothing is to come on
+    record, for its purge has been there.
+
+    Raises:
+        DocumentNotFound: it is not.
+    """
+    row = session.get(DocumentVersion, version.id, populate_existing=True)
+    if row is None or row.state != VersionState.RUNNING or row.job_id != version.job_id:
+        raise DocumentNotFound(name=version.filename)
+
+
 class Interrupted(BaseException):
     """This process is about to end. No error: what is in work is resumed by the next one."""
 
@@ -389,15 +401,14 @@ class Pipeline:
         """While another process works for it; of one that was cancelled or deleted meanwhile nobody waits for the rest."""
         self._stop_if_told()
         with suppress(StoreUnavailable), self.database.read() as session:
-            row = session.get(DocumentVersion, version.id)
-            if row is None or row.state != VersionState.RUNNING or row.job_id != version.job_id:
-                raise DocumentNotFound(name=version.filename)
+            _require_running(session, version)
 
     def _write_chunks(self, version: DocumentVersion, cut: Cut) -> bool:
         """Put chunks and what is known of them on record; whether the document is to be looked at by somebody."""
         with self.database.write() as session:
             # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
             session.get_one(Document, version.document_id, with_for_update=True)
+            _require_running(session, version)
             chunks_table.replace_chunks(session, version.id, cut.chunks, cut.examined.found)
             if cut.outline is not None:
                 code_symbol.put_outlines(session, [(version.id, version.collection_id, cut.outline)])
@@ -445,7 +456,8 @@ class Pipeline:
             self.pause()
             points_of.store_vectors(self.blobs, target, version.id, vectors)
             reached("embed.blob_written", version.id)
-            self._report(version.id, len(own), len(own))
+            if not self._report(version.id, len(own), len(own)):  # its purge may have been here before
+                self.blobs.delete_derived(version.id)
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:

@@ -31,6 +31,7 @@ from rag.embedding.model_answers import (
     token_list,
 )
 from rag.embedding.pieces import WIDE_TEXTS, Piece
+from rag.inference.traffic import aside
 from rag.settings import EmbeddingSettings
 from rag.text.grouping import grouped
 from rag.text.token_estimate import estimated_tokens
@@ -141,7 +142,8 @@ class OpenAiHttpEmbedder:
         """`work` on all items, in order, on the role's queue; after a failure what waits is not begun."""
         futures = [self._queues[role].submit(work, item) for item in items]
         try:
-            return [future.result() for future in futures]
+            with aside():
+                return [future.result() for future in futures]
         finally:
             for future in futures:
                 future.cancel()

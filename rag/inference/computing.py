@@ -19,6 +19,8 @@ from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 
+from rag.inference.traffic import aside
+
 Result = TypeVar("Result")
 
 _PER_CORE = 4
@@ -52,16 +54,17 @@ async def compute(work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """For what waits for another machine within `compute`: its place is another's meanwhile. Elsewhere nothing happens."""
+    """For what waits for another machine: its place in `compute`, if any, is another's meanwhile, and ingestion goes on."""
     place = _PLACE.get()
-    if place is None:
-        yield
-        return
-    place.loop.call_soon_threadsafe(place.give_back)
-    try:
-        yield
-    finally:
-        place.take_from_thread()
+    with aside():
+        if place is None:
+            yield
+            return
+        place.loop.call_soon_threadsafe(place.give_back)
+        try:
+            yield
+        finally:
+            place.take_from_thread()
 
 
 class _Place:

@@ -6,16 +6,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 LONGEST_WAIT_S = 1.0
 """Ingestion yields so long at most, however many questions come: it must never stand still."""
 TURN_S = 0.2
-"""After so long a wait it goes on for this long without another. Its pieces may so be as small as they like: what a question
-waits for is one of them, what ingestion gets in the worst case is a sixth of the time."""
+"""After so long a wait it goes on for as much of the processor's time without another wait, all its threads together. Its pieces
+may so be as small as they like: what a question waits for is one of them."""
+LONGEST_TURN_S = 2.0
+"""The end of a turn in which ingestion waits for something else."""
 LINGER_S = 0.03
 """A question counts so long after its end: what follows is its record and, often, the next one."""
 EXPECTED_S = 0.1
 """What was said to be coming counts so long, should it not come."""
+
+_ASKED: ContextVar[Traffic | None] = ContextVar("ASKED", default=None)
 
 
 class Traffic:
@@ -25,36 +30,74 @@ class Traffic:
         self._changed = threading.Condition()
         self._open = 0
         self._counts_until = float("-inf")
+        self._turn_left = 0.0
         self._turn_until = float("-inf")
+        self._worked = threading.local()
 
     @contextmanager
     def question(self) -> Iterator[None]:
-        """While the block runs, somebody waits for an answer. May be nested."""
-        with self._changed:
-            self._open += 1
+        """While the block runs, in this thread, somebody waits for an answer. May be nested."""
+        if _ASKED.get() is self:
+            yield
+            return
+        token = _ASKED.set(self)
+        self._begin()
         try:
             yield
         finally:
-            with self._changed:
-                self._open -= 1
-                if not self._open:
-                    self._counts_until = max(self._counts_until, time.monotonic() + LINGER_S)
-                    self._changed.notify_all()
+            self._end()
+            _ASKED.reset(token)
 
     def expect(self) -> None:
-        """A question is about to come, as soon as it is known whose it is."""
+        """A question is about to come, as soon as what it may read is known."""
         with self._changed:
             self._counts_until = max(self._counts_until, time.monotonic() + EXPECTED_S)
 
     def give_way(self) -> None:
         """Return when nobody waits for an answer, or after `LONGEST_WAIT_S`."""
-        if not self._open and time.monotonic() >= self._counts_until:  # a look without the lock: most of the time so
-            return
+        if (
+            self._open or time.monotonic() < self._counts_until
+        ):  # a look without the lock: most of the time it is not so
+            with self._changed:
+                self._wait()
+        self._worked.since = time.thread_time()
+
+    def _wait(self) -> None:
+        self._turn_left -= time.thread_time() - getattr(self._worked, "since", time.thread_time())
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while not self._has_turn(now := time.monotonic()) and (self._open or now < self._counts_until):
+            if now >= deadline:
+                self._turn_left, self._turn_until = TURN_S, now + LONGEST_TURN_S
+                self._changed.notify_all()
+            else:
+                self._changed.wait((deadline if self._open else min(deadline, self._counts_until)) - now)
+
+    def _has_turn(self, now: float) -> bool:
+        return self._turn_left > 0 and now < self._turn_until
+
+    def _begin(self) -> None:
         with self._changed:
-            deadline = time.monotonic() + LONGEST_WAIT_S
-            while (now := time.monotonic()) >= self._turn_until and (self._open or now < self._counts_until):
-                if now >= deadline:
-                    self._turn_until = now + TURN_S
-                    self._changed.notify_all()
-                else:
-                    self._changed.wait((deadline if self._open else min(deadline, self._counts_until)) - now)
+            self._open += 1
+
+    def _end(self) -> None:
+        with self._changed:
+            self._open -= 1
+            if not self._open:
+                self._counts_until = max(self._counts_until, time.monotonic() + LINGER_S)
+                self._changed.notify_all()
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """While the block runs, the question of this thread waits for another machine: ingestion need not wait for it."""
+    traffic = _ASKED.get()
+    if traffic is None:
+        yield
+        return
+    token = _ASKED.set(None)
+    traffic._end()
+    try:
+        yield
+    finally:
+        traffic._begin()
+        _ASKED.reset(token)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable, ModelUnusable
+from rag.inference.traffic import aside
 from rag.reranking.pair_tokenizer import ChatPrompt
 from rag.reranking.windows import QUESTION_SHARE, best_of, question_limit, shortened, text_windows
 from rag.settings import RerankingSettings
@@ -153,13 +154,14 @@ class HttpReranker:
         wanted = list(batches(texts))
         at_once = AT_ONCE if len(wanted) <= 2 * AT_ONCE else AT_ONCE_A_CALL
         try:
-            for batch in wanted:
-                if len(waiting) == at_once:
-                    found += waiting[0].result(_left(deadline))
-                    del waiting[0]
-                waiting.append(self._queue.submit(self._request, query, batch, deadline))
-            for future in waiting:
-                found += future.result(_left(deadline))
+            with aside():
+                for batch in wanted:
+                    if len(waiting) == at_once:
+                        found += waiting[0].result(_left(deadline))
+                        del waiting[0]
+                    waiting.append(self._queue.submit(self._request, query, batch, deadline))
+                for future in waiting:
+                    found += future.result(_left(deadline))
         except TimeoutError as error:
             raise ModelUnavailable(name=self.name) from error
         finally:

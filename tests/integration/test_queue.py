@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.default import DefaultDialect
 
 from api.routes import ingestion
-from rag.domain.errors import ParserCrashed
+from rag.domain.errors import NotPermitted, ParserCrashed
 from rag.domain.principal import Scope
 from rag.store.collection import Collection
 from rag.store.tenant import Tenant
@@ -56,6 +56,10 @@ def progress(caller: Caller, collection: str) -> dict[str, Any]:
 
 def test_ingestion_expects_questions_and_nothing_else(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     expected: list[int] = []
+
+    def refuse(*_: object) -> None:
+        raise NotPermitted
+
     caller, stranger = service.caller(), service.caller()
     stranger.headers = {"Authorization": "Bearer nobody"}
     collection = caller.collection()
@@ -68,6 +72,8 @@ def test_ingestion_expects_questions_and_nothing_else(service: Running, monkeypa
     caller.wait(ids)  # by POST, twenty times a second
     progress(caller, collection)
     assert stranger.post("/api/v1/answers", json=body).status_code == 401
+    monkeypatch.setattr(service.services.rag.policy, "require", refuse)
+    assert caller.post("/api/v1/answers", json=body).status_code == 403
     assert len(expected) == 2
 
 

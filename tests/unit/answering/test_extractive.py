@@ -232,6 +232,7 @@ def test_every_quote_is_a_span_of_a_passage_and_stands_before_the_contract(
 
 def test_ingestion_gives_way_while_sentences_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 3600.0)
+    monkeypatch.setattr(traffic, "LINGER_S", 1.0)
     road, order = Traffic(), list[str]()
     worker = threading.Thread(target=lambda: (road.give_way(), order.append("ingested")))
 

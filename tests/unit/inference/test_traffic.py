@@ -6,6 +6,7 @@ import time
 import pytest
 
 from rag.inference import traffic
+from rag.inference.computing import waiting
 from rag.inference.traffic import Traffic
 
 
@@ -53,16 +54,65 @@ def test_after_the_longest_wait_work_goes_on_for_a_turn_without_another(monkeypa
 
 
 def test_all_who_wait_go_on_together_when_a_turn_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 0.1)
-    monkeypatch.setattr(traffic, "TURN_S", 3600.0)
+    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 3600.0)
     road = Traffic()
     with road.question():
-        workers = [threading.Thread(target=road.give_way) for _ in range(4)]
+        workers = [threading.Thread(target=road.give_way, daemon=True) for _ in range(4)]
         for worker in workers:
             worker.start()
+        time.sleep(0.1)
+        assert all(worker.is_alive() for worker in workers)
+        monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 0.01)
+        road.give_way()
         for worker in workers:
-            worker.join(60)
+            worker.join(10)
         assert not any(worker.is_alive() for worker in workers)
+
+
+def test_a_turn_is_as_long_as_the_work_done_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr(traffic, "TURN_S", 0.1)
+    road = Traffic()
+    with road.question():
+        road.give_way()
+        time.sleep(0.3)  # others had the processor: nothing of the turn is used up
+        start = time.monotonic()
+        road.give_way()
+        assert time.monotonic() - start < 0.09
+        begun = time.thread_time()
+        while time.thread_time() - begun < 0.15:
+            pass
+        start = time.monotonic()
+        road.give_way()
+        assert time.monotonic() - start >= 0.09
+
+
+def test_a_turn_in_which_nothing_is_done_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr(traffic, "LONGEST_TURN_S", 0.05)
+    road = Traffic()
+    with road.question():
+        road.give_way()
+        time.sleep(0.1)
+        start = time.monotonic()
+        road.give_way()
+        assert time.monotonic() - start >= 0.09
+
+
+def test_a_question_that_waits_for_another_machine_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 3600.0)
+    monkeypatch.setattr(traffic, "LINGER_S", 0.0)
+    road = Traffic()
+    with road.question(), road.question():
+        with waiting():
+            road.give_way()
+        worker = threading.Thread(target=road.give_way, daemon=True)
+        worker.start()
+        worker.join(0.1)
+        assert worker.is_alive(), "and counts again afterwards"
+    worker.join(60)
+    with waiting():
+        road.give_way()
 
 
 @pytest.mark.parametrize("sort", ["ended", "expected"])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
@@ -529,3 +530,45 @@ def test_a_document_of_many_pieces_ends_with_the_process(pipeline: Pipeline) -> 
     with pytest.raises(Interrupted):
         replace(pipeline, give_way=give_way).chunk(batch)
     assert sections == 20
+
+
+@pytest.mark.parametrize("during", ["chunk", "embed"])
+def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
+    pipeline: Pipeline, during: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = waiting(pipeline, "\n\n".join(f"## 제{n}조\n\n휴가는 {n}일이다." for n in range(1, 20)).encode())
+    batch = Batch("job", [version])
+
+    def delete() -> None:
+        with pipeline.database.write() as session:
+            session.get_one(DocumentVersion, version).state = VersionState.DELETED
+        pipeline.blobs.delete_derived(version)  # the purge has been here
+
+    for step in (pipeline.identify, pipeline.parse):
+        assert step(batch) == [version]
+    if during == "chunk":
+        cut = StructureChunker.chunk
+
+        def slow(self: StructureChunker, *arguments: Any) -> list[Any]:
+            chunks = cut(self, *arguments)
+            delete()
+            return chunks
+
+        monkeypatch.setattr(StructureChunker, "chunk", slow)
+        assert pipeline.chunk(batch) == []
+    else:
+        assert pipeline.chunk(batch) == [version]
+        embed = pipeline.space.embed_chunks
+
+        def late(*arguments: Any) -> Any:
+            vectors = embed(*arguments)
+            delete()
+            return vectors
+
+        monkeypatch.setattr(EmbeddingSpace, "embed_chunks", lambda _self, *arguments: late(*arguments))
+        pipeline.embed(batch)
+    assert row(pipeline, version).state == VersionState.DELETED
+    assert pipeline.blobs.count_derived(version) == 0
+    if during == "chunk":
+        with pipeline.database.read() as session:
+            assert chunks_table.for_index(session, version) == []
