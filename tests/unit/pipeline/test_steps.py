@@ -536,8 +536,11 @@ def test_a_document_of_many_pieces_ends_with_the_process(pipeline: Pipeline) -> 
 def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
     pipeline: Pipeline, during: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = waiting(pipeline, "\n\n".join(f"## 제{n}조\n\n휴가는 {n}일이다." for n in range(1, 20)).encode())
-    batch = Batch("job", [version])
+    place = add_collection(pipeline.database)
+    text = "\n\n".join(f"## 제{n}조\n\n휴가는 {n}일이다." for n in range(1, 20)).encode()
+    version = waiting(pipeline, text, collection=place)
+    other = waiting(pipeline, name="여비규정.md", collection=place)
+    batch = Batch("job", [version, other])
 
     def delete() -> None:
         with pipeline.database.write() as session:
@@ -545,19 +548,20 @@ def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
         pipeline.blobs.delete_derived(version)  # the purge has been here
 
     for step in (pipeline.identify, pipeline.parse):
-        assert step(batch) == [version]
+        assert step(batch) == [version, other]
     if during == "chunk":
         cut = StructureChunker.chunk
 
         def slow(self: StructureChunker, *arguments: Any) -> list[Any]:
             chunks = cut(self, *arguments)
-            delete()
+            if "휴가는 1일이다." in chunks[0].text:
+                delete()
             return chunks
 
         monkeypatch.setattr(StructureChunker, "chunk", slow)
-        assert pipeline.chunk(batch) == []
+        assert pipeline.chunk(batch) == [other]
     else:
-        assert pipeline.chunk(batch) == [version]
+        assert pipeline.chunk(batch) == [version, other]
         embed = pipeline.space.embed_chunks
 
         def late(*arguments: Any) -> Any:
@@ -568,7 +572,7 @@ def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
         monkeypatch.setattr(EmbeddingSpace, "embed_chunks", lambda _self, *arguments: late(*arguments))
         pipeline.embed(batch)
     assert row(pipeline, version).state == VersionState.DELETED
-    assert pipeline.blobs.count_derived(version) == 0
+    assert pipeline.blobs.count_derived(version) == 0 < pipeline.blobs.count_derived(other)
     if during == "chunk":
         with pipeline.database.read() as session:
             assert chunks_table.for_index(session, version) == []
