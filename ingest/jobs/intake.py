@@ -44,8 +44,9 @@ from rag.store.version import DocumentVersion, Priority, VersionState
 log = logging.getLogger(__name__)
 
 _RETRIED_TOGETHER = 1000
-_PATIENCE_S = 2.0
-"""Of one upload with questions: whoever sent it waits for its answer, and what stands between them gives up after a minute."""
+_PATIENCE_S = 1.0
+"""Of one upload with questions, and the wait that then has begun: whoever sent it waits for its answer, and what stands between
+them gives up after a minute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -456,8 +456,8 @@ class Pipeline:
             self.pause()
             points_of.store_vectors(self.blobs, target, version.id, vectors)
             reached("embed.blob_written", version.id)
-            if not self._report(version.id, len(own), len(own)):  # its purge may have been here before
-                self.blobs.delete_derived(version.id)
+            if not self._report(version.id, len(own), len(own)):
+                self._drop_if_deleted(version)
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
@@ -468,6 +468,7 @@ class Pipeline:
             self.write(target, version, chunks, tags)
         reached("index.counted", version.id)
         settle_written(self.database, self.index, version, tags)
+        self._drop_if_deleted(version)  # vectors that a purge took away between two looks were made anew
 
     def write(self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags) -> None:
         """Upsert a version's points into one space, wait, and read back the count.
@@ -502,6 +503,14 @@ class Pipeline:
     ) -> Iterator[list[IndexPoint]]:
         """A version's points in groups, in the current space when no other is named."""
         return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, tags)
+
+    def _drop_if_deleted(self, version: DocumentVersion) -> None:
+        """Remove what was made of a version that was deleted meanwhile: its purge may have been here before. What was cancelled is
+        its own job's to clear away, and may be another's by now."""
+        with self.database.read() as session:
+            is_deleted = bool(versions_table.deleted_among(session, [version.id]))
+        if is_deleted:
+            self.blobs.delete_derived(version.id)
 
     def _report(self, version_id: UUID, done: int, total: int) -> bool:
         with self.database.write() as session:

@@ -13,8 +13,8 @@ LONGEST_WAIT_S = 1.0
 TURN_S = 0.2
 """After so long a wait it goes on for as much of the processor's time without another wait, all its threads together. Its pieces
 may so be as small as they like: what a question waits for is one of them."""
-LONGEST_TURN_S = 2.0
-"""The end of a turn in which ingestion waits for something else."""
+LONGEST_TURN_S = 0.5
+"""The end of a turn in which ingestion waits for something else, or has it done in another thread or process, as vectors are."""
 LINGER_S = 0.03
 """A question counts so long after its end: what follows is its record and, often, the next one."""
 EXPECTED_S = 0.1
@@ -60,10 +60,10 @@ class Traffic:
         ):  # a look without the lock: most of the time it is not so
             with self._changed:
                 self._wait()
-        self._worked.since = time.thread_time()
+        self._worked.since = (time.monotonic(), time.thread_time())
 
     def _wait(self) -> None:
-        self._turn_left -= time.thread_time() - getattr(self._worked, "since", time.thread_time())
+        self._turn_left -= self._worked_in_turn()
         deadline = time.monotonic() + LONGEST_WAIT_S
         while not self._has_turn(now := time.monotonic()) and (self._open or now < self._counts_until):
             if now >= deadline:
@@ -71,6 +71,11 @@ class Traffic:
                 self._changed.notify_all()
             else:
                 self._changed.wait((deadline if self._open else min(deadline, self._counts_until)) - now)
+
+    def _worked_in_turn(self) -> float:
+        """Seconds that this thread has worked since it last gave way; what began before the turn, such as an answer, is none."""
+        at, worked = getattr(self._worked, "since", (float("-inf"), 0.0))
+        return time.thread_time() - worked if at >= self._turn_until - LONGEST_TURN_S else 0.0
 
     def _has_turn(self, now: float) -> bool:
         return self._turn_left > 0 and now < self._turn_until

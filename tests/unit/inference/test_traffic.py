@@ -87,6 +87,22 @@ def test_a_turn_is_as_long_as_the_work_done_in_it(monkeypatch: pytest.MonkeyPatc
         assert time.monotonic() - start >= 0.09
 
 
+def test_what_a_thread_did_before_the_turn_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 0.1)
+    road = Traffic()
+    road.give_way()
+    begun = time.thread_time()
+    while time.thread_time() - begun < 0.5:
+        pass  # as a thread that took an upload, and then answers questions
+    with road.question():
+        other = threading.Thread(target=road.give_way)
+        other.start()
+        other.join()
+        start = time.monotonic()
+        road.give_way()
+        assert time.monotonic() - start < 0.09
+
+
 def test_a_turn_in_which_nothing_is_done_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "LONGEST_WAIT_S", 0.1)
     monkeypatch.setattr(traffic, "LONGEST_TURN_S", 0.05)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from ingest.connectors.upload import Received
+from ingest.jobs import intake
 from ingest.jobs.intake import Intake
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobRef, BlobStore
@@ -60,6 +62,18 @@ def test_files_after_one_that_can_not_be_recorded_leave_no_original(database: Da
         assert session.scalars(select(Document.source_key)).all() == ["0.md"]
     assert set(blobs.original_hashes()) == {hashlib.sha256(b"first").hexdigest()}
     assert jobs.woken == 1, "what was taken need not wait for the next look"
+
+
+def test_an_upload_gives_way_for_a_moment_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = add_collection(database)
+    principal = Principal(collection.tenant_id, "담당자", collection.tenant_id, frozenset({Scope.WRITE}))
+    permit = Policy(database).authorize(principal, Action.UPLOAD_DOCUMENTS, [collection.name])
+    blobs, waits = BlobStore("memory:"), list[float]()
+    monkeypatch.setattr(intake, "time", SimpleNamespace(monotonic=lambda: sum(waits)))
+    files = [Received(f"{number}.md", stored(blobs, b"%d" % number)) for number in range(10)]
+    door = Intake(database, blobs, Jobs(), lambda: waits.append(0.4))  # type: ignore[arg-type]
+    assert len(door.take(permit, files, Priority.BULK)) == 10
+    assert len(waits) == 3
 
 
 @pytest.mark.parametrize(("lane", "ways"), [(Priority.BULK, 3), (Priority.INTERACTIVE, 0), (None, 0)])

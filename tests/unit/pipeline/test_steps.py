@@ -532,7 +532,7 @@ def test_a_document_of_many_pieces_ends_with_the_process(pipeline: Pipeline) -> 
     assert sections == 20
 
 
-@pytest.mark.parametrize("during", ["chunk", "embed"])
+@pytest.mark.parametrize("during", ["chunk", "embed", "index"])
 def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
     pipeline: Pipeline, during: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -560,6 +560,19 @@ def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
 
         monkeypatch.setattr(StructureChunker, "chunk", slow)
         assert pipeline.chunk(batch) == [other]
+    elif during == "index":
+        assert pipeline.chunk(batch) == pipeline.embed(batch) == [version, other]
+        read = chunks_table.for_index
+
+        def late_read(session: Any, version_id: UUID) -> Any:
+            chunks = read(session, version_id)
+            if version_id == version:
+                session.close()
+                delete()
+            return chunks
+
+        monkeypatch.setattr(chunks_table, "for_index", late_read)
+        pipeline.index_points(batch)
     else:
         assert pipeline.chunk(batch) == [version, other]
         embed = pipeline.space.embed_chunks
@@ -576,3 +589,23 @@ def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
     if during == "chunk":
         with pipeline.database.read() as session:
             assert chunks_table.for_index(session, version) == []
+
+
+def test_vectors_of_a_version_that_another_job_has_finished_meanwhile_stay(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = add_collection(pipeline.database)
+    versions = [waiting(pipeline, name=name, collection=place) for name in ("취업규칙.md", "여비규정.md")]
+    batch = Batch("job", versions)
+    for step in (pipeline.identify, pipeline.parse, pipeline.chunk):
+        assert step(batch) == versions
+    embed = pipeline.space.embed_chunks
+
+    def late(_self: EmbeddingSpace, *arguments: Any) -> Any:
+        with pipeline.database.write() as session:  # cancelled, tried again and through
+            session.get_one(DocumentVersion, versions[0]).state = VersionState.ACTIVE
+        return embed(*arguments)
+
+    monkeypatch.setattr(EmbeddingSpace, "embed_chunks", late)
+    pipeline.embed(batch)
+    assert pipeline.blobs.count_derived(versions[0]) == pipeline.blobs.count_derived(versions[1]) > 0
