@@ -505,8 +505,8 @@ class Pipeline:
         return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, tags)
 
     def _drop_if_deleted(self, version: DocumentVersion) -> None:
-        """Remove what was made of a version that was deleted meanwhile: its purge may have been here before. What was cancelled is
-        its own job's to clear away, and may be another's by now."""
+        """Remove what was made of a version that was deleted meanwhile: its purge may have been here before. What was cancelled
+        is its own job's to clear away, and may be another's by now."""
         with self.database.read() as session:
             is_deleted = bool(versions_table.deleted_among(session, [version.id]))
         if is_deleted:
