@@ -70,7 +70,9 @@ def test_a_deleted_document_can_be_uploaded_again(service: Running) -> None:
     [document] = caller.ingest(collection, {"menu.md": text})
     caller.delete(f"/api/v1/documents/{document['id']}")
     while (response := caller.upload(collection, {"menu.md": text})).status_code == 503:
-        assert response.json()["code"] == "store_unavailable"  # its purge took the original away just then: again, says the error
+        assert (
+            response.json()["code"] == "store_unavailable"
+        )  # its purge took the original away just then: again, says the error
     [again] = caller.wait([item["document_id"] for item in response.json()["documents"]])
     assert again["version"]["state"] == "active"
     assert again["version"]["number"] == 2
