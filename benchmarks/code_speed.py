@@ -36,7 +36,7 @@ from typing import Any
 import httpx
 
 from api.cli.looks import pause_after
-from benchmarks.serving import free_port, started
+from benchmarks.serving import client_of, free_port, made_key, started
 from ingest.connectors import git_contents, git_paths
 
 TABBY = 8.9
@@ -254,18 +254,10 @@ def serving(roots: Path) -> Iterator[tuple[Service, Watched]]:
         config.write_text(json.dumps({"rag": {"data_dir": str(data), "repositories": {"roots": [str(roots)]}}}))
         command = [sys.executable, "-m", "api.cli.main", "--config", str(config)]
         subprocess.run([*command, "db", "upgrade"], check=True, capture_output=True)
-        made = subprocess.run(
-            [*command, "keys", "create", "bench", "--scope", "admin"], check=True, capture_output=True, text=True
-        )
+        key = made_key(command, "--scope", "admin")
         for measured in (False, True):
             port = free_port()
-            client = httpx.Client(
-                base_url=f"http://127.0.0.1:{port}",
-                headers={"Authorization": f"Bearer {made.stdout.strip()}"},
-                timeout=120,
-                trust_env=False,
-            )
-            with started(command, port) as server, client, Watched(server.pid) as watched:
+            with started(command, port) as server, client_of(port, key) as client, Watched(server.pid) as watched:
                 _wait_until_warm(client, server)
                 if measured:
                     client.post("/api/v1/collections", json={"name": "code", "kind": "code"}).raise_for_status()

@@ -26,7 +26,7 @@ import httpx
 
 from api.cli.connection import checked
 from api.cli.samples import samples_folder
-from benchmarks.serving import free_port, seogo, started
+from benchmarks.serving import client_of, free_port, made_key, seogo, started
 
 BAR = 0.25
 QUESTIONS = (
@@ -114,13 +114,8 @@ def quantiles(taken: list[float]) -> tuple[float, float]:
 def service(data: Path) -> Iterator[httpx.Client]:
     """A service that has the samples and is warm, and a client that may do everything."""
     subprocess.run(seogo(data, "ingest", str(samples_folder()), "-c", "samples"), check=True, capture_output=True)
-    create = seogo(data, "keys", "create", "bench", "--scope", "admin")
-    key = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
-    port = free_port()
-    client = httpx.Client(
-        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=120, trust_env=False
-    )
-    with started(seogo(data), port) as server, client:
+    key, port = made_key(seogo(data), "--scope", "admin"), free_port()
+    with started(seogo(data), port) as server, client_of(port, key) as client:
         while not _answers(client):
             if server.poll() is not None:
                 raise RuntimeError("the service has ended")

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 
 def seogo(data: Path, *arguments: str) -> list[str]:
     """A command on the data folder."""
@@ -20,6 +22,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def made_key(command: list[str], *options: str) -> str:
+    """A new key of the service of `command`."""
+    create = [*command, "keys", "create", "bench", *options]
+    return subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def client_of(port: int, key: str) -> httpx.Client:
+    """A client of the service on `port`, with patience for a first use, which loads models."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120, trust_env=False)
 
 
 @contextmanager

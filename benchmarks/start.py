@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.serving import free_port, seogo, started
+from benchmarks.serving import free_port, made_key, seogo, started
 
 BAR_S = 10.0
 QUESTION = "위험직무를 담당하는 직원의 명령휴가는 1회에 연속 며칠 동안 실시하나요?"
@@ -64,8 +64,8 @@ def main() -> int:
         environment = {**os.environ, "SEOGO_LANG": "en"}
         ingest = seogo(data, "ingest", str(samples_folder()), "-c", "samples")
         subprocess.run(ingest, check=True, env=environment, capture_output=True)
-        made = subprocess.run(seogo(data, "keys", "create", "b"), check=True, capture_output=True, text=True)
-        rounds = [first_answers(data, made.stdout.strip()) for _ in range(arguments.rounds + 1)][1:]
+        key = made_key(seogo(data))
+        rounds = [first_answers(data, key) for _ in range(arguments.rounds + 1)][1:]
     korean, english = (statistics.median(values) for values in zip(*rounds, strict=True))
     print(f"start to first answer, median of {len(rounds)}: Korean {korean:.1f} s, English {english:.1f} s")
     reached = max(korean, english) <= BAR_S

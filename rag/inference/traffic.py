@@ -55,9 +55,8 @@ class Traffic:
 
     def give_way(self) -> None:
         """Return when nobody waits for an answer, or after `LONGEST_WAIT_S`."""
-        if (
-            self._open or time.monotonic() < self._counts_until
-        ):  # a look without the lock: most of the time it is not so
+        # A look without the lock: most of the time nobody does.
+        if self._open or time.monotonic() < self._counts_until:
             with self._changed:
                 self._wait()
         self._worked.since = (time.monotonic(), time.thread_time())
