@@ -45,7 +45,7 @@ def received_snapshot(
     except BaseException:
         writer.abort()
         raise
-    return Received(name, writer.finish(name), details=Details(attributes, url, fetched_at, access))
+    return Received(name, writer.hold(name), details=Details(attributes, url, fetched_at, access))
 
 
 def snapshot_key(url: str) -> str:

@@ -57,7 +57,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One file of an upload: stored as `blob`, or refused with `error`."""
+    """One file of an upload: held as `blob` until it is on record, or refused with `error`."""
 
     name: str
     blob: BlobRef | None = None
@@ -296,7 +296,7 @@ class UploadReceiver:
             return
         writer, self._writer = self._writer, None
         try:
-            self.received.append(Received(self._name, writer.finish(self._name)))
+            self.received.append(Received(self._name, writer.hold(self._name)))
         except SeogoError as error:
             self.received.append(Received(self._name, error=error))
 

@@ -58,7 +58,7 @@ class ClientFiles:
         """Record a stored original as a file of the permit's principal.
 
         Raises:
-            StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
+            StoreUnavailable: the original is not held, and was purged by a deletion just now; uploading again helps.
         """
         row = ClientFile(
             id=uuid4(),
@@ -72,7 +72,7 @@ class ClientFiles:
         )
         with self._database.write() as session:
             lifecycle.lock_contents(session, [blob.content_hash])
-            if not self._blobs.exists(blob.content_hash):
+            if not self._blobs.settle(blob):
                 raise StoreUnavailable
             session.add(row)
         return KnownFile(row.id, row.created_at, name, blob.size, purpose, blob.content_hash, None)

@@ -105,6 +105,7 @@ class Intake:
     def discard(self, blobs: Sequence[BlobRef]) -> None:
         """Remove originals of an upload that failed half way, as far as no document needs them."""
         for blob in blobs:
+            self._blobs.let_go(blob)
             drop_original(self._database, self._blobs, blob.content_hash)
 
     def delete(self, permit: Permit, document_id: UUID) -> DeletionReceipt:

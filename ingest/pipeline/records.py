@@ -113,7 +113,7 @@ def accept(
     Raises:
         NameTaken: a file inside another document has this key, or a document that the permit does not cover.
         NotPermitted, InvalidRequest, WouldLockOut, TooManyRules: the rule that `details` hold is refused.
-        StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
+        StoreUnavailable: the original is not held, and was purged by a deletion just now; uploading again helps.
         CollectionNotFound: the collection was deleted just now.
     """
     for attempt in range(1, _TRIES + 1):
@@ -123,7 +123,7 @@ def accept(
                 _require_collection(session, collection_id)
                 document = _document(session, tenant_id, collection_id, source_key, permit=permit)
                 moved = _ruled(session, permit, document, details)
-                if not blobs.exists(blob.content_hash):
+                if not blobs.settle(blob):
                     raise StoreUnavailable
                 taken = _repeat(session, document, blob, job_id, priority)
                 taken = taken or new_version(session, document, blob, job_id, priority)

@@ -13,15 +13,17 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 import obstore
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from rag.blobs.envelope import Sealer
 from rag.blobs.keyring import Keyring
 from rag.blobs.vault import Vault
 from rag.domain.errors import EmptyFile, PayloadTooLarge
@@ -31,12 +33,24 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _ABANDONED_S = 86_400.0
 
 
+class Held(NamedTuple):
+    """An original that is complete and not yet under its hash: where it lies, and what encrypted it."""
+
+    key: str
+    sealer: Sealer | None
+
+
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """A stored original: SHA-256 in hex, and bytes."""
+    """An original: SHA-256 in hex, and bytes.
+
+    Attributes:
+        held: it waits for `BlobStore.settle`; None: it lies under its hash, or did.
+    """
 
     content_hash: str
     size: int
+    held: Held | None = field(default=None, compare=False, repr=False)
 
 
 class BlobWriter:
@@ -64,8 +78,8 @@ class BlobWriter:
         self._digest.update(data)
         self._writer.write(data if self._sealer is None else self._sealer.feed(data))
 
-    def finish(self, name: str) -> BlobRef:
-        """Close, and move the content under its hash.
+    def hold(self, name: str) -> BlobRef:
+        """Close, and keep the content apart until `BlobStore.settle`: nobody who removes the same content takes it away.
 
         Raises:
             EmptyFile: nothing was written.
@@ -73,16 +87,16 @@ class BlobWriter:
         if self._size == 0:
             self.abort()
             raise EmptyFile(name=name)
-        content_hash = self._digest.hexdigest()
-        place, before = _original(content_hash), None
         if self._sealer is not None:
             self._writer.write(self._sealer.finish())
-            before = self._vault.identity_of(place)
-            self._vault.publish(self._sealer, place)
         self._writer.close()
-        obstore.rename(self._store, self._key, place)
-        self._vault.forget(before)
-        return BlobRef(content_hash, self._size)
+        return BlobRef(self._digest.hexdigest(), self._size, Held(self._key, self._sealer))
+
+    def finish(self, name: str) -> BlobRef:
+        """Close, and move the content under its hash; raises as `hold`."""
+        ref = self.hold(name)
+        _settle(self._store, self._vault, ref)
+        return BlobRef(ref.content_hash, ref.size)
 
     def abort(self) -> None:
         """Throw away what was written."""
@@ -110,6 +124,23 @@ class BlobStore:
     def writer(self, limit: int) -> BlobWriter:
         """A writer for one original of at most `limit` bytes."""
         return BlobWriter(self._store, limit, self.vault)
+
+    def settle(self, ref: BlobRef) -> bool:
+        """Move a held original under its hash; whether it lies there then, which one that is not held may not.
+
+        Call it where nobody else accepts or removes this content meanwhile. On a folder it is a rename, on S3 a copy.
+        """
+        if ref.held is not None:
+            with suppress(FileNotFoundError):  # it was moved before, by a transaction that is tried again
+                _settle(self._store, self.vault, ref)
+                return True
+        return self.exists(ref.content_hash)
+
+    def let_go(self, ref: BlobRef) -> None:
+        """Throw away a held original. What lies under its hash stays."""
+        if ref.held is not None:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._store, ref.held.key)
 
     def exists(self, content_hash: str) -> bool:
         """Whether an original with this hash is stored."""
@@ -227,6 +258,17 @@ class BlobStore:
     def _delete(self, keys: list[str]) -> None:
         for key in keys:
             self.vault.delete(key)
+
+
+def _settle(store: LocalStore | MemoryStore, vault: Vault, ref: BlobRef) -> None:
+    if ref.held is None:
+        raise TypeError("the original is not held")
+    place, before = _original(ref.content_hash), None
+    if ref.held.sealer is not None:
+        before = vault.identity_of(place)
+        vault.publish(ref.held.sealer, place)
+    obstore.rename(store, ref.held.key, place)
+    vault.forget(before)
 
 
 def _original(content_hash: str) -> str:

@@ -227,6 +227,20 @@ def test_a_store_reads_what_it_writes(store: BlobStore) -> None:
     assert list(store.original_hashes()) == [ref.content_hash]
 
 
+def test_what_is_held_is_encrypted_and_has_its_key_once_it_is_settled(folder: Path) -> None:
+    store = BlobStore(folder.as_uri(), Keyring([FIRST]))
+    writers = [store.writer(1 << 30) for _ in range(2)]
+    for writer in writers:
+        writer.write(RULE.encode())
+    settled, gone = [writer.hold("규정.hwp") for writer in writers]
+    assert len(files(folder)) == 2
+    assert not any(RULE[:9].encode() in path.read_bytes() for path in files(folder))
+    assert store.settle(settled)
+    store.let_go(gone)
+    assert len(files(folder)) == 2  # an object and its key
+    assert b"".join(store.stream(settled.content_hash)) == RULE.encode()
+
+
 def test_nothing_plain_is_left_on_the_disk_and_a_deletion_takes_the_keys(folder: Path) -> None:
     store = BlobStore(folder.as_uri(), Keyring([FIRST]))
     ref = put(store, (RULE * 9000).encode())

@@ -126,6 +126,40 @@ def test_an_abort_leaves_nothing(folder: Path, size: int) -> None:
     assert files(folder) == []
 
 
+def held(store: BlobStore, content: bytes) -> BlobRef:
+    writer = store.writer(1 << 30)
+    writer.write(content)
+    return writer.hold("규정.hwp")
+
+
+def test_what_is_held_comes_under_its_hash_once_it_is_settled(store: BlobStore) -> None:
+    ref = held(store, "규정".encode())
+    assert list(store.original_hashes()) == []
+    store.delete_original(ref.content_hash)  # of the same content, by whoever deletes it
+    assert store.settle(ref) is True
+    assert read(store, ref) == "규정".encode()
+    assert store.settle(ref) is True, "by a transaction that is tried again"
+    store.delete_original(ref.content_hash)
+    assert store.settle(ref) is False
+
+
+def test_what_is_not_held_is_there_or_not(store: BlobStore) -> None:
+    ref = put(store, b"x")
+    assert store.settle(ref) is True
+    store.let_go(ref)
+    assert store.exists(ref.content_hash)
+    assert store.settle(BlobRef("0" * 64, 1)) is False
+
+
+def test_what_is_let_go_leaves_nothing(folder: Path) -> None:
+    store = BlobStore(folder.as_uri())
+    ref = held(store, b"x")
+    assert len(files(folder)) == 1
+    for _ in range(2):
+        store.let_go(ref)
+    assert files(folder) == []
+
+
 def test_nothing_is_visible_before_the_end(folder: Path) -> None:
     store = BlobStore(folder.as_uri())
     writer = store.writer(1 << 30)

@@ -100,15 +100,19 @@ def test_byte_by_byte_is_no_different() -> None:
 
 @settings(max_examples=150)
 @given(st.data())
-def test_a_body_that_ends_early_is_refused(data: st.DataObject) -> None:
+def test_a_body_that_ends_early_is_refused_and_leaves_nothing(data: st.DataObject) -> None:
     body = part("취업규칙.hwp", "제1조 목적".encode()) + part("급여.xlsx", b"2") + END
     cut = data.draw(st.integers(0, len(body) - len(b"-\r\n")))
     found = receiver(blobs := BlobStore("memory:"))
     with pytest.raises(InvalidRequest):
         found.feed(body[:cut])
         found.finish()
-    complete = {ref.content_hash for ref in found.abort()}
-    assert set(blobs.original_hashes()) == complete
+    complete = found.abort()
+    assert complete == [stored(content) for content in ("제1조 목적".encode(), b"2")][: len(complete)]
+    assert sorted(blobs._keys("")) == sorted(ref.held.key for ref in complete if ref.held is not None)
+    for ref in complete:
+        blobs.let_go(ref)
+    assert blobs._keys("") == []
 
 
 def test_many_files_keep_their_order_and_names() -> None:
@@ -275,13 +279,16 @@ def resident_mb() -> float:
 
 
 def test_an_abort_leaves_no_blob_of_the_file_in_work(tmp_path: Path) -> None:
-    found = receiver(WatchedBlobs(tmp_path), limit=1 << 30)
+    blobs = WatchedBlobs(tmp_path)
+    found = receiver(blobs, limit=1 << 30)
     found.feed(part("규정.hwp", "완전한 파일".encode()))
     found.feed(part("큰 파일.zip", bytes(12 << 20))[:-2])
-    assert found.abort() == [stored("완전한 파일".encode())]
-    assert [path.name for path in files(tmp_path)] == [stored("완전한 파일".encode()).content_hash]
+    [complete] = found.abort()
+    assert complete == stored("완전한 파일".encode())
+    assert [path.read_bytes() for path in files(tmp_path)] == ["완전한 파일".encode()]
     assert len(found.abort()) == 1, "a second abort does no harm"
-    assert len(files(tmp_path)) == 1
+    blobs.let_go(complete)
+    assert files(tmp_path) == []
 
 
 def test_a_file_that_is_too_large_leaves_nothing(tmp_path: Path) -> None:

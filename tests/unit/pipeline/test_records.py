@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import Accepted, Outcome, accept, clean_source_key
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
@@ -186,6 +187,22 @@ def test_an_original_that_was_purged_meanwhile_is_not_recorded(door: Door) -> No
         accept(door.database, door.blobs, door.collection.tenant_id, door.collection.id, "규정.hwp", lost, "job")
     with door.database.read() as session:
         assert session.get(Document, document_id(door.collection.id, "규정.hwp")) is None
+
+
+def test_a_purge_leaves_the_original_of_an_upload_under_way(door: Door) -> None:
+    first = door.take("내용")
+    with door.database.write() as session:
+        lifecycle.hide(session, [first.document_id])
+    writer = door.blobs.writer(1 << 20)
+    writer.write("내용".encode())
+    held = writer.hold("취업규칙.hwp")
+    drop_original(door.database, door.blobs, held.content_hash)
+    assert list(door.blobs.original_hashes()) == []
+    ids = (door.collection.tenant_id, door.collection.id)
+    again = accept(door.database, door.blobs, *ids, "인사/취업규칙.hwp", held, "job")
+    drop_original(door.database, door.blobs, held.content_hash)
+    assert (again.outcome, again.number) == (Outcome.NEW_VERSION, 2)
+    assert b"".join(door.blobs.stream(held.content_hash)).decode() == "내용"
 
 
 def test_the_same_name_in_another_collection_is_another_document(door: Door) -> None:
