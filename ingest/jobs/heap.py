@@ -15,10 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.embedding.bm25 import forget_ids
+from rag.text import kiwi
 from rag.text.identifiers import forget_terms
 
 log = logging.getLogger(__name__)
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt(3)."""
+_TRIGGER_BYTES = 128 << 10
+"""Freeing 64 KB and more makes glibc look at the end of its heap."""
+_LARGEST_IN_HEAP = 32 << 20
+"""What glibc's thresholds come to by themselves in a process that has freed something large (mallopt(3), `M_MMAP_THRESHOLD`);
+they stay as they are once one was set."""
 _LARGE = 16 * 2**20
 """Bytes by which a job lets this process grow for the caches to be worth less than what they hold down. To fill them again takes
 a fraction of a second."""
@@ -37,6 +45,7 @@ def tidy_after(job: Callable[[], None]) -> None:
     """Run `job`; where this process has grown much by then, forget what is remembered of words and give free memory back."""
     before = resident_bytes()
     job()
+    kiwi.give_memory_back()
     if resident_bytes() - before >= _LARGE:
         forget_terms()
         forget_ids()
@@ -48,9 +57,23 @@ def give_memory_back() -> bool:
 
     Does nothing where the C library has no such call (musl, macOS).
     """
+    kiwi.give_memory_back()
+    libc = ctypes.CDLL(None)
     try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
+        trim = libc.malloc_trim
+    except AttributeError:
         return False
     trim.argtypes, trim.restype = [ctypes.c_size_t], ctypes.c_int
+    _trim_top(libc)
     return bool(trim(0))
+
+
+def _trim_top(libc: ctypes.CDLL) -> None:
+    """Cut off the free end of the heap that this thread allocates from. `malloc_trim` does that for the main heap alone, and a
+    `free` only where the end is longer than a threshold, which grows to 64 MB by itself: so it is low for one `free`."""
+    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
+    libc.mallopt(_M_TRIM_THRESHOLD, _TRIGGER_BYTES)
+    libc.free(libc.malloc(_TRIGGER_BYTES))
+    libc.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST_IN_HEAP)
+    libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_IN_HEAP)

@@ -11,15 +11,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ingest.pipeline import code_rows
 from ingest.pipeline import points as points_of
+from ingest.pipeline.chunks_to_index import ChunksToIndex, Counted
 from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Pipeline
 from ingest.pipeline.vectors import GrowingVectors
-from rag.domain.document import Chunk
 from rag.retrieval.spaces import LiveSpace
-from rag.store import chunk as chunks_table
 from rag.store import repository_work
 from rag.store.collection import Collection
 from rag.store.version import DocumentVersion, VersionState, in_index
@@ -90,8 +89,7 @@ def _next_versions(session: Session, collections: Sequence[UUID] | None, chunks:
 
 def _fill_group(pipeline: Pipeline, group: Sequence[DocumentVersion]) -> None:
     """Embed what is not embedded yet, in every space that is kept in step; then write all points anew."""
-    with pipeline.database.read() as session:
-        chunks = [chunks_table.for_index(session, version.id) for version in group]
+    chunks = [ChunksToIndex(pipeline.database, version.id) for version in group]
     for target in pipeline.targets():
         _embed(pipeline, target, group, chunks)
         reached("code.filled", group[0].id)
@@ -107,7 +105,7 @@ def _fill_group(pipeline: Pipeline, group: Sequence[DocumentVersion]) -> None:
 
 
 def _embed(
-    pipeline: Pipeline, target: LiveSpace, group: Sequence[DocumentVersion], chunks: Sequence[Sequence[Chunk]]
+    pipeline: Pipeline, target: LiveSpace, group: Sequence[DocumentVersion], chunks: Sequence[ChunksToIndex]
 ) -> None:
     new = [
         (version, own)
@@ -117,10 +115,10 @@ def _embed(
     most = chunks_in_memory(target.space)
     versions = [item for item, _ in new]
     known = known_vectors(pipeline.database, pipeline.blobs, target.vectors_name, versions, target.id, most)
-    flat = [chunk for _, own in new for chunk in own]
+    counted = Counted([own for _, own in new])
     made = GrowingVectors()
-    for part in pieces_of(flat, target.space):
+    for part in pieces_of(counted, target.space):
         pipeline.pause(target.space)
         made.add(target.space.embed_chunks(part, known))
-    for (version, _), vectors in zip(new, made.split([len(own) for _, own in new]), strict=True):
+    for (version, _), vectors in zip(new, made.split(counted.found), strict=True):
         points_of.store_vectors(pipeline.blobs, target, version.id, vectors)

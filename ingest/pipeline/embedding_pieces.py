@@ -5,7 +5,8 @@ And in groups, whose vectors are in memory together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from rag.domain.document import Chunk
 from rag.embedding.space import EmbeddingSpace
@@ -14,13 +15,11 @@ GROUP_BYTES = 512 * 2**20
 """What the vectors of several documents may take together; a single document's are held whole, as they are stored."""
 
 
-def pieces_of(chunks: Sequence[Chunk], space: EmbeddingSpace) -> Iterator[Sequence[Chunk]]:
+def pieces_of(chunks: Iterable[Chunk], space: EmbeddingSpace) -> Iterator[list[Chunk]]:
     """`chunks` in order, as many at once as the model of `space` wants; asked each time, for the first one may load it."""
-    start = 0
-    while start < len(chunks):
-        end = start + space.piece.texts
-        yield chunks[start:end]
-        start = end
+    left = iter(chunks)
+    while piece := list(islice(left, space.piece.texts)):
+        yield piece
 
 
 def chunks_in_memory(space: EmbeddingSpace) -> int:

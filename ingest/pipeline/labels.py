@@ -8,14 +8,13 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.metadata import own_dates, own_words
-from rag.domain.document import Chunk
 from rag.domain.filters import AttributeValue, document_labels
 from rag.index.base import Placement, PointTags, Retirement
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
 from rag.store import attribute, family, lifecycle
-from rag.store import chunk as chunks_table
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import UNFINISHED, DocumentVersion, VersionState
@@ -73,7 +72,7 @@ def _tag(index: IndexWriter, version: DocumentVersion, tags: PointTags) -> None:
     index.place(Placement(version.id, version.tenant_id, version.collection_id, tags.access, archived))
 
 
-Write = Callable[[LiveSpace, DocumentVersion, Sequence[Chunk], PointTags], None]
+Write = Callable[[LiveSpace, DocumentVersion, ChunksToIndex, PointTags], None]
 
 
 def write_settled(database: Database, target: LiveSpace, version: DocumentVersion, write: Write) -> None:
@@ -82,8 +81,8 @@ def write_settled(database: Database, target: LiveSpace, version: DocumentVersio
     What commits after the second look reaches the space by itself: it is in step.
     """
     with database.read() as session:
-        chunks = chunks_table.for_index(session, version.id)
         tags = tags_of(session, version)
+    chunks = ChunksToIndex(database, version.id)
     write(target, version, chunks, tags)
     with database.read() as session:
         now = session.get_one(DocumentVersion, version.id)

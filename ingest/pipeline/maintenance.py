@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from ingest.pipeline import migration
+from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import tags_of
 from ingest.pipeline.steps import PARSED, Pipeline
@@ -84,9 +85,8 @@ def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
     written = 0
     for done, version in enumerate(versions, start=1):
         with pipeline.database.read() as session:
-            chunks = chunks_table.for_index(session, version.id)
             tags = tags_of(session, version)
-        for points in pipeline.points(version, chunks, tags):
+        for points in pipeline.points(version, ChunksToIndex(pipeline.database, version.id), tags):
             pipeline.index.upsert(points)
             written += len(points)
         progress(done, len(versions))

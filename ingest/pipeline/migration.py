@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline import points as points_of
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.chunks_to_index import ChunksToIndex, Counted
 from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
@@ -132,15 +133,15 @@ def _next_versions(session: Session, row: EmbeddingSpaceRow, chunks: int) -> lis
 
 def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[DocumentVersion], pace: Pace) -> None:
     """Embed what is not embedded in this space, then write."""
-    new: list[tuple[DocumentVersion, list[Chunk]]] = []
+    new: list[tuple[DocumentVersion, ChunksToIndex]] = []
     for version in group:
-        with pipeline.database.read() as session:
-            chunks = chunks_table.for_index(session, version.id)
+        chunks = ChunksToIndex(pipeline.database, version.id)
         stored = points_of.stored_vectors(pipeline.blobs, target, version.id)
         if points_of.fitting(target, chunks, stored) is None:
             new.append((version, chunks))
-    made = _embedded(pipeline, target, [chunk for _, own in new for chunk in own], pace)
-    for (version, _), vectors in zip(new, made.split([len(own) for _, own in new]), strict=True):
+    counted = Counted([own for _, own in new])
+    made = _embedded(pipeline, target, counted, pace)
+    for (version, _), vectors in zip(new, made.split(counted.found), strict=True):
         points_of.store_vectors(pipeline.blobs, target, version.id, vectors)
     reached("migrate.vectors_stored", target.id)
     for version in group:
@@ -149,7 +150,7 @@ def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[Document
         reached("migrate.upserted", version.id)
 
 
-def _embedded(pipeline: Pipeline, target: LiveSpace, chunks: Sequence[Chunk], pace: Pace) -> GrowingVectors:
+def _embedded(pipeline: Pipeline, target: LiveSpace, chunks: Iterable[Chunk], pace: Pace) -> GrowingVectors:
     """In small pieces: somebody's question waits for one of them at most, and the rest of the time is slept."""
     made = GrowingVectors()
     for part in pieces_of(chunks, target.space):

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from ingest.pipeline import vectors as vector_file
-from ingest.pipeline.vectors import PackedVectors
+from ingest.pipeline.chunks_to_index import ChunksToIndex, in_groups_of
+from ingest.pipeline.embedding_pieces import pieces_of
+from ingest.pipeline.vectors import GrowingVectors, PackedVectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk
+from rag.domain.errors import DocumentNotFound
 from rag.domain.vectors import TextVectors
 from rag.index.base import IndexPoint, PointTags
 from rag.retrieval.spaces import LiveSpace
@@ -40,27 +43,45 @@ def store_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID, vectors
     blobs.put_derived(version_id, vector_file.file_of(target.id), vector_file.pack(target.vectors_name, vectors))
 
 
-def fitting(target: LiveSpace, chunks: Sequence[Chunk], stored: PackedVectors | None) -> PackedVectors | None:
+def fitting(target: LiveSpace, chunks: ChunksToIndex, stored: PackedVectors | None) -> PackedVectors | None:
     """`stored`, if it is of these chunks, and has a model's vectors for just the languages that the model knows here."""
     if stored is None or len(stored) != len(chunks):
         return None
-    known = [target.space.knows(chunk.language) for chunk in chunks]
+    known = [target.space.knows(language) for language in chunks.languages()]
     return stored if stored.modelled.tolist() == known else None
 
 
 def version_points(
-    blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags
+    blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: ChunksToIndex, tags: PointTags
 ) -> Iterator[list[IndexPoint]]:
-    """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
-    stored: Sequence[TextVectors] | None = fitting(target, chunks, stored_vectors(blobs, target, version.id))
-    if stored is None and version.dense_pending:
-        stored = target.space.embed_lexical(chunks)  # what a model makes of them follows (`code_filling.py`)
-    elif stored is None:
-        stored = target.space.embed_chunks(chunks)
+    """A version's points in groups, from its stored vectors; embedded again only where those don't fit.
+
+    Raises:
+        DocumentNotFound: the version is purged meanwhile.
+    """
+    stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
+    lexical = stored is None and version.dense_pending  # what a model makes of them follows (`code_filling.py`)
+    if stored is None and not lexical:
+        stored = _embedded(target, chunks)
         store_vectors(blobs, target, version.id, stored)
-    for start in range(0, len(chunks), UPSERT_POINTS):
-        end = start + UPSERT_POINTS
-        yield [point(version, c, v, tags) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
+    start = 0
+    for group in in_groups_of(UPSERT_POINTS, chunks):
+        end = start + len(group)
+        vectors = target.space.embed_lexical(group) if stored is None else stored[start:end]
+        if len(vectors) != len(group):
+            raise DocumentNotFound(name=version.filename)
+        yield [point(version, c, v, tags) for c, v in zip(group, vectors, strict=True)]
+        start = end
+    if start != len(chunks):
+        raise DocumentNotFound(name=version.filename)
+
+
+def _embedded(target: LiveSpace, chunks: ChunksToIndex) -> PackedVectors:
+    made = GrowingVectors()
+    for piece in pieces_of(chunks, target.space):
+        made.add(target.space.embed_chunks(piece))
+    [whole] = made.split([len(made)])
+    return whole
 
 
 def point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, tags: PointTags) -> IndexPoint:

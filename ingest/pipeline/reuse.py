@@ -13,9 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.chunks_to_index import ChunksToIndex
 from rag.blobs.store import BlobStore
 from rag.embedding.known import KnownVectors
-from rag.store import chunk as chunks_table
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 
@@ -47,9 +47,7 @@ def known_vectors(
         if left < 0:
             break
         stored = vector_file.load(blobs, source_id, space, identity)
-        with database.read() as session:
-            chunks = chunks_table.for_index(session, source_id) if stored is not None else []
-        if stored is not None and len(stored) == len(chunks):
+        if stored is not None and len(stored) == len(chunks := ChunksToIndex(database, source_id)):
             known.learn(chunks, stored)
     return known
 

@@ -26,6 +26,7 @@ from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import WireError, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
+from ingest.pipeline.chunks_to_index import ChunksToIndex, Counted
 from ingest.pipeline.cutting import Cut, Cutting
 from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
@@ -39,7 +40,6 @@ from ingest.settings import IngestSettings
 from rag.access.audit import AuditTrail, Deed, ServiceTrail, whose
 from rag.blobs.store import BlobStore
 from rag.domain.audit import AuditKind
-from rag.domain.document import Chunk
 from rag.domain.errors import (
     DocumentNotFound,
     IndexUnavailable,
@@ -182,13 +182,12 @@ class Pipeline:
         return [version.id for version in versions]
 
     def _embed_in(self, target: LiveSpace, versions: Sequence[DocumentVersion]) -> None:
-        group: list[tuple[DocumentVersion, list[Chunk]]] = []
+        group: list[tuple[DocumentVersion, ChunksToIndex]] = []
         for version in versions:
             if points_of.stored_vectors(self.blobs, target, version.id) is not None:
                 continue
             self.pause()
-            with self.database.read() as session:
-                group.append((version, chunks_table.for_index(session, version.id)))
+            group.append((version, ChunksToIndex(self.database, version.id)))
             if sum(len(chunks) for _, chunks in group) >= min(_GROUP_CHUNKS, chunks_in_memory(target.space)):
                 self._embed_group(target, group)
                 group = []
@@ -439,8 +438,8 @@ class Pipeline:
             raise FileNotFoundError(f"parse result of version {version_id}")
         return data
 
-    def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
-        chunks = [chunk for _, own in group for chunk in own]
+    def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, ChunksToIndex]]) -> None:
+        chunks = Counted([own for _, own in group])
         versions = [version for version, _ in group]
         most = chunks_in_memory(target.space)
         known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id, most)
@@ -448,11 +447,11 @@ class Pipeline:
         for part in pieces_of(chunks, target.space):
             self.pause(target.space)
             made.add(target.space.embed_chunks(part, known))
-            if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
+            if len(group) == 1 and not self._report(group[0][0].id, len(made), len(group[0][1])):
                 return  # cancelled or deleted meanwhile
         if group:
             reached("embed.computed", group[0][0].id)
-        for (version, own), vectors in zip(group, made.split([len(own) for _, own in group]), strict=True):
+        for (version, own), vectors in zip(group, made.split(chunks.found), strict=True):
             self.pause()
             points_of.store_vectors(self.blobs, target, version.id, vectors)
             reached("embed.blob_written", version.id)
@@ -461,8 +460,8 @@ class Pipeline:
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
-            chunks = chunks_table.for_index(session, version.id)
             tags = tags_of(session, version)
+        chunks = ChunksToIndex(self.database, version.id)
         self.pause()
         for target in self.targets():
             self.write(target, version, chunks, tags)
@@ -470,7 +469,7 @@ class Pipeline:
         settle_written(self.database, self.index, version, tags)
         self._drop_if_deleted(version)  # vectors that a purge took away between two looks were made anew
 
-    def write(self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags) -> None:
+    def write(self, target: LiveSpace, version: DocumentVersion, chunks: ChunksToIndex, tags: PointTags) -> None:
         """Upsert a version's points into one space, wait, and read back the count.
 
         Raises:
@@ -497,7 +496,7 @@ class Pipeline:
     def points(
         self,
         version: DocumentVersion,
-        chunks: Sequence[Chunk],
+        chunks: ChunksToIndex,
         tags: PointTags,
         target: LiveSpace | None = None,
     ) -> Iterator[list[IndexPoint]]:

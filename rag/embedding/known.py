@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rag.domain.document import Chunk
@@ -26,9 +26,9 @@ class KnownVectors:
     sparse: dict[bytes, SparseVector] = field(default_factory=dict)
     model: dict[bytes, ModelVectors] = field(default_factory=dict)
 
-    def learn(self, chunks: Sequence[Chunk], vectors: Sequence[TextVectors]) -> None:
-        """Take the vectors of these chunks, in the same order."""
-        for chunk, item in zip(chunks, vectors, strict=True):
+    def learn(self, chunks: Iterable[Chunk], vectors: Sequence[TextVectors]) -> None:
+        """Take the vectors of these chunks, in the same order. They may end early: of a version that is purged meanwhile."""
+        for chunk, item in zip(chunks, vectors, strict=False):
             self.sparse[text_key(lexical_text(chunk))] = item.sparse
             if item.model is not None:
                 self.model[text_key(dense_text(chunk))] = item.model

@@ -179,9 +179,14 @@ _OF_VERSION = (
     .order_by(ChunkRow.ordinal)
     .execution_options(yield_per=_TOGETHER)
 )
-_TO_BE_INDEXED = _OF_VERSION.with_only_columns(
-    *(column for column in _TABLE.columns if column.name not in ("line_anchors", "findings"))
+_TO_BE_INDEXED = (
+    _OF_VERSION.with_only_columns(
+        *(column for column in _TABLE.columns if column.name not in ("line_anchors", "findings"))
+    )
+    .where(ChunkRow.ordinal > bindparam("after"))
+    .limit(bindparam("most"))
 )
+_ALL = 2**31 - 1
 
 
 def of_version(session: Session, version_id: UUID) -> list[Chunk]:
@@ -189,18 +194,27 @@ def of_version(session: Session, version_id: UUID) -> list[Chunk]:
     return [to_domain(row) for row in session.execute(_OF_VERSION, {"version": version_id})]
 
 
-def for_index(session: Session, version_id: UUID) -> list[Chunk]:
-    """All chunks of a version in document order, as the index and its models may read them: without what is on record as
-    hidden from them, and without an anchor for each line, of which a large table has hundreds of thousands. Vectors that are
-    stored for a version belong to these texts."""
+def for_index(session: Session, version_id: UUID, after: int = -1, most: int = _ALL) -> list[Chunk]:
+    """The first `most` chunks of a version after the ordinal `after`, in document order, as the index and its models may read
+    them: without what is on record as hidden from them, and without an anchor for each line, of which a large table has hundreds
+    of thousands. Vectors that are stored for a version belong to these texts."""
     record = record_from_json(
         session.scalar(select(DocumentVersion.personal_data).where(DocumentVersion.id == version_id))
     )
-    chunks = [to_domain(row, lines=False) for row in session.execute(_TO_BE_INDEXED, {"version": version_id})]
+    asked = {"version": version_id, "after": after, "most": most}
+    chunks = [to_domain(row, lines=False) for row in session.execute(_TO_BE_INDEXED, asked)]
     if record is None or not record.hidden:
         return chunks
     found = findings_of(session, [chunk.id for chunk in chunks])
     return [chunk.masked(found[chunk.id].only(record.hidden)) for chunk in chunks]
+
+
+_LANGUAGES = select(ChunkRow.language).where(ChunkRow.version_id == bindparam("version")).order_by(ChunkRow.ordinal)
+
+
+def languages(session: Session, version_id: UUID) -> list[Language]:
+    """The language of each chunk of a version, in document order."""
+    return [Language(item) for item in session.scalars(_LANGUAGES, {"version": version_id})]
 
 
 _OF_LANGUAGES = select(ChunkRow.id).where(

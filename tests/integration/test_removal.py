@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from ingest.pipeline import hiding, maintenance, purging, removal, retention
+from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.steps import Batch
 from rag.domain.errors import CollectionNotFound, PurgeIncomplete
 from rag.index.base import PointTags
@@ -204,7 +205,7 @@ def test_what_a_step_in_work_writes_after_the_purge_goes_with_the_next_step(serv
     version_id = UUID(document["version"]["id"])
     with rag.database.read() as session:
         version = session.get_one(DocumentVersion, version_id)
-        chunks = pipeline_chunks(session, version_id)
+    chunks = ChunksToIndex(rag.database, version_id)
     caller.receipt(caller.delete(f"/api/v1/documents/{document['id']}").json()["id"])
     for points in pipeline.points(version, chunks, PointTags()):  # a step that had read the record before the deletion
         pipeline.index.upsert(points)
@@ -294,12 +295,6 @@ def permit_for(service: Running, caller: Caller, *names: str):
     principal = service.services.rag.authenticate(caller.headers["Authorization"].split()[1])
     policy = service.services.rag.policy
     return policy.authorize(principal, Action.READ_RECEIPTS if not names else Action.DELETE_COLLECTION, names or None)
-
-
-def pipeline_chunks(session, version_id: UUID):
-    from rag.store import chunk
-
-    return chunk.of_version(session, version_id)
 
 
 def age(service: Running, collection: str, source_key: str, *, days: int) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from ingest.jobs.heap import give_memory_back, tidy_after
 from rag.text.identifiers import forget_terms, identifier_counts, remembered_terms
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def resident_kb() -> int:
@@ -36,6 +39,40 @@ def test_what_a_burst_freed_goes_back_to_the_system() -> None:
     assert give_memory_back() is True
     assert before - resident_kb() > 40_000
     libc.free(pin)
+
+
+_BURST = """
+import ctypes, threading
+from ingest.jobs.heap import give_memory_back, resident_bytes
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+libc.mallopt(-1, 64 << 20)  # M_TRIM_THRESHOLD where it comes to by itself in a process that has freed a large block
+
+def burst():
+    blocks = [0] * 8_000  # made first, so that it does not lie behind them
+    for place in range(len(blocks)):
+        blocks[place] = libc.malloc(4096)
+        ctypes.memset(blocks[place], 1, 4096)
+    for block in blocks:
+        libc.free(block)
+    libc.malloc_trim(0)
+    before = resident_bytes()
+    give_memory_back()
+    print(before - resident_bytes())
+
+thread = threading.Thread(target=burst)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="a C library of another kind")
+def test_the_free_end_of_a_threads_heap_goes_back_too() -> None:
+    """In a process of its own, where the thread has a heap that nobody else has been in."""
+    command = [sys.executable, "-c", _BURST]
+    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert int(told) > 20 << 20, "of 32 MB"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

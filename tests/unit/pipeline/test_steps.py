@@ -564,8 +564,8 @@ def test_what_is_deleted_while_it_is_in_work_leaves_nothing_behind(
         assert pipeline.chunk(batch) == pipeline.embed(batch) == [version, other]
         read = chunks_table.for_index
 
-        def late_read(session: Any, version_id: UUID) -> Any:
-            chunks = read(session, version_id)
+        def late_read(session: Any, version_id: UUID, *asked: Any, **more: Any) -> Any:
+            chunks = read(session, version_id, *asked, **more)
             if version_id == version:
                 session.close()
                 delete()
