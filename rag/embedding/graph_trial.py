@@ -81,7 +81,8 @@ def noted_refusal(folder: Path, key: Mapping[str, str], ask: Callable[[], Findin
         if finding.refused:
             again = f"; it is not tried again while {file} exists" if finding.lasting else ""
             logger.warning(
-                "OpenVINO can't be trusted with %s in %s on this processor: a child process that tried it was %s%s",
+                "OpenVINO can't be trusted with the dense model (%s) in %s on this processor: a child process "
+                "that tried it was %s%s",
                 folder.name,
                 key["precision"],
                 finding.refused,
