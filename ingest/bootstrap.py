@@ -182,6 +182,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     failed_spaces = FailedSpaces(rag.spaces)
     jobs.upkeep.after_build = failed_spaces.drop
     jobs.upkeep.chores += [drop_rules, settle_privacy, failed_spaces.drop]
+    jobs.upkeep.chores.append(rag.blobs.sweep_incoming)
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)

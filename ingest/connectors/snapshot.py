@@ -28,7 +28,7 @@ def received_snapshot(
     attributes: Mapping[str, AttributeValue] | None,
     access: GivenRule | None = None,
 ) -> Received:
-    """Store a page. Its text is UTF-8 here whatever it says inside, so it gets a byte order mark, which counts more.
+    """Take a page in. Its text is UTF-8 here whatever it says inside, so it gets a byte order mark, which counts more.
 
     Raises:
         InvalidRequest: the address has no host, or the page holds half a surrogate pair.

@@ -181,7 +181,7 @@ class UploadReceiver:
         return {name.decode(): bytes(value).decode("utf-8", errors="replace") for name, value in self._fields.items()}
 
     def abort(self) -> list[BlobRef]:
-        """Throw away the file in work; returns the complete ones, whose removal is the caller's: others may need them."""
+        """Throw away the file in work; returns the complete ones, whose removal is the caller's: some may be on record."""
         if self._writer is not None:
             self._writer.abort()
             self._writer = None

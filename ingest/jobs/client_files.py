@@ -55,7 +55,7 @@ class ClientFiles:
         self._intake = intake
 
     def keep(self, permit: Permit, name: str, blob: BlobRef, purpose: str) -> KnownFile:
-        """Record a stored original as a file of the permit's principal.
+        """Record a received original as a file of the permit's principal.
 
         Raises:
             StoreUnavailable: the original is not held, and was purged by a deletion just now; uploading again helps.

@@ -104,8 +104,7 @@ class Intake:
 
     def discard(self, blobs: Sequence[BlobRef]) -> None:
         """Remove originals of an upload that failed half way, as far as no document needs them."""
-        for blob in blobs:
-            self._blobs.let_go(blob)
+        for blob in [blob for blob in blobs if not self._blobs.let_go(blob)]:
             drop_original(self._database, self._blobs, blob.content_hash)
 
     def delete(self, permit: Permit, document_id: UUID) -> DeletionReceipt:
@@ -255,7 +254,7 @@ class Intake:
     def _drop(self, blobs: Sequence[BlobRef]) -> None:
         try:
             self.discard(blobs)
-        except Exception:  # a database that is away: the sweep of originals finds them later
+        except Exception:  # a part of the service that is away: the sweeps find them later
             log.warning("%d originals of an upload that failed could not be removed", len(blobs), exc_info=True)
 
     def _take_one(self, permit: Permit, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:

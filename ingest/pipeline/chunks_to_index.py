@@ -12,39 +12,36 @@ from rag.store import chunk as chunks_table
 from rag.store.session import Database
 
 _PAGE = 500
-"""Chunks that are read together; a version that has no more is read once and kept."""
+"""Chunks that are read together."""
 
 
 class ChunksToIndex:
-    """The chunks of a version in document order, as `rag.store.chunk.for_index` gives them; read anew by everyone who goes
-    through many. When the version is purged meanwhile, the rest is missing."""
+    """The chunks of a version in document order, as `rag.store.chunk.for_index` gives them. The first page is kept, the others
+    are read anew each time; of a version that is purged meanwhile they are missing."""
 
     def __init__(self, database: Database, version_id: UUID) -> None:
         self._database = database
         self._version_id = version_id
         with database.read() as session:
-            first = chunks_table.for_index(session, version_id, most=_PAGE + 1)
-            self._whole = first if len(first) <= _PAGE else None
-            self._count = (
-                len(first) if len(first) <= _PAGE else chunks_table.counts(session, [version_id]).get(version_id, 0)
-            )
+            self._first = chunks_table.for_index(session, version_id, most=_PAGE)
+            self._is_whole = len(self._first) < _PAGE
+            counted = {} if self._is_whole else chunks_table.counts(session, [version_id])
+        self._count = counted.get(version_id, len(self._first))
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Chunk]:
-        if self._whole is not None:
-            yield from self._whole
-            return
-        after = -1
-        while page := self._page(after):
+        page = self._first
+        yield from page
+        while len(page) == _PAGE:
+            page = self._page(page[-1].ordinal)
             yield from page
-            after = page[-1].ordinal
 
     def languages(self) -> list[Language]:
         """The language of each."""
-        if self._whole is not None:
-            return [chunk.language for chunk in self._whole]
+        if self._is_whole:
+            return [chunk.language for chunk in self._first]
         with self._database.read() as session:
             return chunks_table.languages(session, self._version_id)
 
@@ -54,10 +51,10 @@ class ChunksToIndex:
 
 
 class Counted:
-    """The chunks of several versions in a row, each gone through once.
+    """The chunks of several versions in a row, to be gone through once.
 
     Attributes:
-        found: how many there were of each: of one that is purged meanwhile fewer than it says.
+        found: how many came of each so far; in the end, of one that was purged meanwhile, fewer than it says.
     """
 
     def __init__(self, versions: Sequence[ChunksToIndex]) -> None:

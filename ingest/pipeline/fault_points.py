@@ -13,7 +13,7 @@ STEPS = ("identify", "parse", "chunk", "embed", "index", "activate", "tidy")
 `recorded` (the queue knows)."""
 
 _EFFECTS = {
-    "upload.received": "the originals are stored, no row names them",
+    "upload.received": "the originals are held, no row names them",
     "intake.row_written": "document and version are written, not committed",
     "intake.row_committed": "committed; the client has no answer yet",
     "delete.row_written": "the document is hidden, not committed",

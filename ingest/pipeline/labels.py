@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.metadata import own_dates, own_words
+from rag.domain.errors import IndexWriteMismatch
 from rag.domain.filters import AttributeValue, document_labels
 from rag.index.base import Placement, PointTags, Retirement
 from rag.index.in_step import IndexWriter
@@ -79,11 +80,18 @@ def write_settled(database: Database, target: LiveSpace, version: DocumentVersio
     """Write a version that answers, or once did, to one space; then make good what changed on record meanwhile.
 
     What commits after the second look reaches the space by itself: it is in step.
+
+    Raises:
+        IndexWriteMismatch: the engine holds fewer or more points than the version has, which is still wanted.
     """
     with database.read() as session:
         tags = tags_of(session, version)
     chunks = ChunksToIndex(database, version.id)
-    write(target, version, chunks, tags)
+    missed: IndexWriteMismatch | None = None
+    try:
+        write(target, version, chunks, tags)
+    except IndexWriteMismatch as error:
+        missed = error
     with database.read() as session:
         now = session.get_one(DocumentVersion, version.id)
         wanted = not lifecycle.not_in_index_among(session, [version.id])
@@ -91,6 +99,8 @@ def write_settled(database: Database, target: LiveSpace, version: DocumentVersio
     if not wanted:
         target.index.delete_versions([version.id])
         return
+    if missed is not None:
+        raise missed
     if now.state == VersionState.RETIRED:
         target.index.retire([_retirement(now, tags_now.access)])
     if tags_now != tags:

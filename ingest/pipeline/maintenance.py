@@ -13,7 +13,7 @@ from sqlalchemy import select
 from ingest.pipeline import migration
 from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.labels import tags_of
+from ingest.pipeline.labels import settle_written, tags_of
 from ingest.pipeline.steps import PARSED, Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
@@ -89,6 +89,7 @@ def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
         for points in pipeline.points(version, ChunksToIndex(pipeline.database, version.id), tags):
             pipeline.index.upsert(points)
             written += len(points)
+        settle_written(pipeline.database, pipeline.index, version, tags)
         progress(done, len(versions))
     return written
 

@@ -11,7 +11,6 @@ from ingest.pipeline.embedding_pieces import pieces_of
 from ingest.pipeline.vectors import GrowingVectors, PackedVectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk
-from rag.domain.errors import DocumentNotFound
 from rag.domain.vectors import TextVectors
 from rag.index.base import IndexPoint, PointTags
 from rag.retrieval.spaces import LiveSpace
@@ -54,11 +53,8 @@ def fitting(target: LiveSpace, chunks: ChunksToIndex, stored: PackedVectors | No
 def version_points(
     blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: ChunksToIndex, tags: PointTags
 ) -> Iterator[list[IndexPoint]]:
-    """A version's points in groups, from its stored vectors; embedded again only where those don't fit.
-
-    Raises:
-        DocumentNotFound: the version is purged meanwhile.
-    """
+    """A version's points in groups, from its stored vectors; embedded again only where those don't fit. Of a version that is
+    purged meanwhile the last ones are missing, which `Pipeline.write` finds by their number."""
     stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
     lexical = stored is None and version.dense_pending  # what a model makes of them follows (`code_filling.py`)
     if stored is None and not lexical:
@@ -68,12 +64,8 @@ def version_points(
     for group in in_groups_of(UPSERT_POINTS, chunks):
         end = start + len(group)
         vectors = target.space.embed_lexical(group) if stored is None else stored[start:end]
-        if len(vectors) != len(group):
-            raise DocumentNotFound(name=version.filename)
         yield [point(version, c, v, tags) for c, v in zip(group, vectors, strict=True)]
         start = end
-    if start != len(chunks):
-        raise DocumentNotFound(name=version.filename)
 
 
 def _embedded(target: LiveSpace, chunks: ChunksToIndex) -> PackedVectors:

@@ -123,12 +123,14 @@ def accept(
                 _require_collection(session, collection_id)
                 document = _document(session, tenant_id, collection_id, source_key, permit=permit)
                 moved = _ruled(session, permit, document, details)
-                if not blobs.settle(blob):
-                    raise StoreUnavailable
                 taken = _repeat(session, document, blob, job_id, priority)
                 taken = taken or new_version(session, document, blob, job_id, priority)
                 taken = _described(session, document, taken, details)
                 taken = taken.moved(relabel=moved)
+                session.flush()
+                # Last: a second try would find nothing held, and a purge may have come between the two.
+                if not blobs.settle(blob):
+                    raise StoreUnavailable
                 reached("intake.row_written", taken.version_id)
             reached("intake.row_committed", taken.version_id)
             return taken

@@ -72,7 +72,9 @@ class Sealer:
 
     def finish(self) -> bytes:
         """The rest."""
-        return self._head() + self._seal(bytes(self._held), last=True)
+        rest = self._head() + self._seal(bytes(self._held), last=True)
+        self._held.clear()  # a sealer may be kept until its object has its place
+        return rest
 
     def _head(self) -> bytes:
         begun, self._begun = self._begun, True

@@ -1,6 +1,7 @@
 """Blob storage on a local folder, NFS or S3, by obstore (one code path for all of them).
 
-Originals lie under `originals/<sha256>`, so the same content is stored once; derived files under `derived/<version>/<name>`; what
+Originals lie under `originals/<sha256>`, so the same content is stored once, and under `incoming/` until they are complete and on
+record; derived files under `derived/<version>/<name>`; what
 jobs make for their callers under `results/<job>/<name>`. With a keyring all of it is encrypted (`vault.py`); the names stay, so
 whoever reads the store sees which contents are equal, and can tell whether a file that he has is among them.
 User input never becomes a key.
@@ -45,7 +46,7 @@ class BlobRef:
     """An original: SHA-256 in hex, and bytes.
 
     Attributes:
-        held: it waits for `BlobStore.settle`; None: it lies under its hash, or did.
+        held: it waits for `BlobStore.settle`; None: it is, or was once, under its hash.
     """
 
     content_hash: str
@@ -126,21 +127,28 @@ class BlobStore:
         return BlobWriter(self._store, limit, self.vault)
 
     def settle(self, ref: BlobRef) -> bool:
-        """Move a held original under its hash; whether it lies there then, which one that is not held may not.
+        """Move a held original under its hash, in the place of what lies there; whether it lies there then, which one that is not
+        held, or not any more, may not.
 
-        Call it where nobody else accepts or removes this content meanwhile. On a folder it is a rename, on S3 a copy.
+        Call it where nobody else accepts or removes this content meanwhile. They wait, for a rename on a folder and for a copy
+        on S3.
         """
         if ref.held is not None:
-            with suppress(FileNotFoundError):  # it was moved before, by a transaction that is tried again
+            with suppress(FileNotFoundError):  # it was moved before, or swept
                 _settle(self._store, self.vault, ref)
                 return True
         return self.exists(ref.content_hash)
 
-    def let_go(self, ref: BlobRef) -> None:
-        """Throw away a held original. What lies under its hash stays."""
-        if ref.held is not None:
-            with suppress(FileNotFoundError):
-                obstore.delete(self._store, ref.held.key)
+    def let_go(self, ref: BlobRef) -> bool:
+        """Throw away an original that is held; whether it was. What lies under its hash stays."""
+        if ref.held is None:
+            return False
+        try:
+            obstore.head(self._store, ref.held.key)
+            obstore.delete(self._store, ref.held.key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def exists(self, content_hash: str) -> bool:
         """Whether an original with this hash is stored."""
@@ -264,6 +272,7 @@ def _settle(store: LocalStore | MemoryStore, vault: Vault, ref: BlobRef) -> None
     if ref.held is None:
         raise TypeError("the original is not held")
     place, before = _original(ref.content_hash), None
+    obstore.head(store, ref.held.key)  # before its key comes back
     if ref.held.sealer is not None:
         before = vault.identity_of(place)
         vault.publish(ref.held.sealer, place)

@@ -27,8 +27,9 @@ class KnownVectors:
     model: dict[bytes, ModelVectors] = field(default_factory=dict)
 
     def learn(self, chunks: Iterable[Chunk], vectors: Sequence[TextVectors]) -> None:
-        """Take the vectors of these chunks, in the same order. They may end early: of a version that is purged meanwhile."""
-        for chunk, item in zip(chunks, vectors, strict=False):
+        """Take the vectors of these chunks, in the same order. Chunks may end early: of a version that is purged meanwhile."""
+        for place, chunk in enumerate(chunks):
+            item = vectors[place]
             self.sparse[text_key(lexical_text(chunk))] = item.sparse
             if item.model is not None:
                 self.model[text_key(dense_text(chunk))] = item.model

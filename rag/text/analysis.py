@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag.text.hanja import HAN_RUN, hanja_to_hangul
 from rag.text.identifiers import identifier_counts
-from rag.text.kiwi import shared_kiwi
+from rag.text.kiwi import is_read_apart, shared_kiwi
 from rag.text.normalize import clean_characters
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Analyzer:
         from kiwipiepy import Match
 
         kiwi = shared_kiwi()
-        if len(texts) == 1:
+        if len(texts) == 1 and not is_read_apart(texts[0]):
             return (kiwi.tokenize(texts[0], match_options=Match.SERIAL),)
         tokens: Iterable[Sequence[Token]] = kiwi.tokenize(texts, match_options=Match.SERIAL)
         return tokens

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.domain.language import Language
-from rag.text.kiwi import shared_kiwi
+from rag.text.kiwi import is_read_apart, shared_kiwi
 
 Span = tuple[int, int]
 
@@ -182,7 +182,11 @@ def _remembered_starts(piece: str) -> tuple[int, ...]:
 
 
 def _starts(piece: str) -> tuple[int, ...]:
-    return tuple(sentence.start for sentence in shared_kiwi().split_into_sents(piece, return_sub_sents=False))
+    if is_read_apart(piece):
+        [found] = shared_kiwi().split_into_sents([piece], return_sub_sents=False)
+    else:
+        found = shared_kiwi().split_into_sents(piece, return_sub_sents=False)
+    return tuple(sentence.start for sentence in found)
 
 
 def _korean_cuts(text: str, block: Span) -> list[int]:

@@ -154,9 +154,11 @@ def settle(client: Client) -> maintenance.Verification:
     while True:
         found = maintenance.verify(pipeline, tidied_after=timedelta(0))
         verify_queue(found, pipeline.database, url, timedelta(seconds=settings.lease_s))
-        if found.settled:
+        held = [path.name for path in (client.services.rag.settings.data_dir / "blobs" / "incoming").glob("*")]
+        if found.settled and not held:
             return found
-        assert time.monotonic() < deadline, {key: value for key, value in asdict(found).items() if value}
+        left = {key: value for key, value in asdict(found).items() if value}
+        assert time.monotonic() < deadline, (left, held)
         time.sleep(0.05)
 
 

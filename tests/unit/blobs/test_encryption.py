@@ -239,6 +239,16 @@ def test_what_is_held_is_encrypted_and_has_its_key_once_it_is_settled(folder: Pa
     store.let_go(gone)
     assert len(files(folder)) == 2  # an object and its key
     assert b"".join(store.stream(settled.content_hash)) == RULE.encode()
+    store.delete_original(settled.content_hash)
+    assert store.settle(settled) is False
+    assert files(folder) == [], "its key does not come back"
+
+
+def test_a_sealer_that_is_kept_holds_nothing_of_the_content() -> None:
+    sealer = Sealer(Keyring([FIRST]).cipher)
+    sealer.feed(RULE.encode())
+    sealer.finish()
+    assert sealer.feed(b"")[HEADER_BYTES:] == b"" and not sealer._held
 
 
 def test_nothing_plain_is_left_on_the_disk_and_a_deletion_takes_the_keys(folder: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -155,9 +157,19 @@ def test_what_is_let_go_leaves_nothing(folder: Path) -> None:
     store = BlobStore(folder.as_uri())
     ref = held(store, b"x")
     assert len(files(folder)) == 1
-    for _ in range(2):
-        store.let_go(ref)
+    assert [store.let_go(ref) for _ in range(2)] == [True, False]
     assert files(folder) == []
+
+
+@pytest.mark.parametrize("age", [0, 100_000])
+def test_what_a_crash_left_held_is_swept_after_a_day(folder: Path, age: int) -> None:
+    store = BlobStore(folder.as_uri())
+    ref = held(store, b"x")
+    [path] = (folder / "incoming").iterdir()
+    os.utime(path, (time.time() - age,) * 2)
+    store.sweep_incoming()
+    assert store.settle(ref) is (age == 0)
+    assert bool(files(folder)) is (age == 0)
 
 
 def test_nothing_is_visible_before_the_end(folder: Path) -> None:

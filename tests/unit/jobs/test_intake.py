@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -48,6 +49,12 @@ def stored(blobs: BlobStore, content: bytes) -> BlobRef:
     return writer.finish("a.md")
 
 
+def held(blobs: BlobStore, content: bytes) -> BlobRef:
+    writer = blobs.writer(len(content))
+    writer.write(content)
+    return writer.hold("a.md")
+
+
 def test_files_after_one_that_can_not_be_recorded_leave_no_original(database: Database) -> None:
     collection = add_collection(database)
     principal = Principal(collection.tenant_id, "담당자", collection.tenant_id, frozenset({Scope.WRITE}))
@@ -62,6 +69,19 @@ def test_files_after_one_that_can_not_be_recorded_leave_no_original(database: Da
         assert session.scalars(select(Document.source_key)).all() == ["0.md"]
     assert set(blobs.original_hashes()) == {hashlib.sha256(b"first").hexdigest()}
     assert jobs.woken == 1, "what was taken need not wait for the next look"
+
+
+def test_what_is_held_goes_without_the_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = BlobStore("memory:")
+    refs = [stored(blobs, b"on record"), *(held(blobs, b"%d" % number) for number in range(5))]
+
+    def away(*_arguments: Any) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(intake, "drop_original", away)
+    with pytest.raises(StoreUnavailable):
+        Intake(database, blobs, Jobs()).discard(refs)  # type: ignore[arg-type]
+    assert len(blobs._keys("")) == 1
 
 
 def test_an_upload_gives_way_for_a_moment_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
+from ingest.pipeline import records
 from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import Accepted, Outcome, accept, clean_source_key
 from rag.blobs.store import BlobRef, BlobStore
@@ -202,6 +205,27 @@ def test_a_purge_leaves_the_original_of_an_upload_under_way(door: Door) -> None:
     again = accept(door.database, door.blobs, *ids, "인사/취업규칙.hwp", held, "job")
     drop_original(door.database, door.blobs, held.content_hash)
     assert (again.outcome, again.number) == (Outcome.NEW_VERSION, 2)
+    assert b"".join(door.blobs.stream(held.content_hash)).decode() == "내용"
+
+
+def test_a_second_try_still_has_the_original(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two first uploads of one document at once: between two tries of one a purge may come that has waited for its lock."""
+    writer = door.blobs.writer(1 << 20)
+    writer.write("내용".encode())
+    held, described, tries = writer.hold("취업규칙.hwp"), records._described, list[int]()
+
+    def overtaken(*arguments: Any) -> Any:
+        taken = described(*arguments)
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise IntegrityError("", {}, Exception())
+        door.blobs.delete_original(held.content_hash)
+        return taken
+
+    monkeypatch.setattr(records, "_described", overtaken)
+    ids = (door.collection.tenant_id, door.collection.id)
+    accept(door.database, door.blobs, *ids, "취업규칙.hwp", held, "job")
+    assert len(tries) == 2
     assert b"".join(door.blobs.stream(held.content_hash)).decode() == "내용"
 
 
