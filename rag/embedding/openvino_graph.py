@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.embedding import graph_trial
 from rag.embedding.openvino_narrow import GROUP, narrow
 from rag.embedding.precision import SELF_TEST_TEXTS, has_bfloat16, processor
 from rag.embedding.tokenizing import TokenizerSpec
@@ -53,6 +54,10 @@ _TOKENIZER = "tokenizer.json"
 
 class ConversionFailed(Exception):
     """The library can't convert this model; it runs on torch instead."""
+
+
+class GraphRefused(ConversionFailed):
+    """The library would end this process over the graph: a child process that tried it did not survive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +154,16 @@ def _manifest(spec: GraphSpec) -> dict[str, Any]:
 class OpenVinoForward:
     """The graph in one number format. Called from several lanes at once; each has a request of its own."""
 
-    def __init__(self, folder: Path, spec: GraphSpec, precision: str) -> None:
-        """Compile the graph in `folder`.
+    def __init__(self, folder: Path, spec: GraphSpec, precision: str, *, on_trial: bool = False) -> None:
+        """Compile the graph in `folder`; on processors with AMX after a child process has done the same (`graph_trial.py`).
 
         Args:
             precision: `bfloat16`, `float32`, or `int8`, where the rest is bfloat16 if the processor has that.
+            on_trial: this is that child process.
 
         Raises:
             ConversionFailed: the graph can't be read or compiled.
+            GraphRefused: the child did not survive it.
         """
         library = _library()
         eight_bits = precision == "int8"
@@ -175,6 +182,8 @@ class OpenVinoForward:
         try:
             core = library.Core()
             model = _narrowed(library, core, folder, spec) if eight_bits else core.read_model(str(folder / _MODEL))
+            if precision != "float32" and not on_trial:
+                _require_survival(folder, spec, precision)
             self._compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ConversionFailed(str(error)) from error
@@ -191,6 +200,15 @@ class OpenVinoForward:
             request = self._own.request = self._compiled.create_infer_request()
         ids, mask = self._padding.arrays(token_ids, WIDTH_MULTIPLE)
         return tuple(np.array(output, dtype=np.float32) for output in request.infer([ids, mask]).values())
+
+
+def _require_survival(folder: Path, spec: GraphSpec, precision: str) -> None:
+    """Raises `GraphRefused` where a trial ended a child process. It is AMX, in narrow formats, whose kernels are known to."""
+    if graph_trial.INSTRUCTIONS not in processor()[1]:
+        return
+    reason = graph_trial.refusal(folder, precision, spec.lanes, spec.lane_threads)
+    if reason:
+        raise GraphRefused(f"a child process that tried it with OpenVINO was {reason}")
 
 
 def _narrowed(library: Any, core: Any, folder: Path, spec: GraphSpec) -> Any:

@@ -17,7 +17,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -32,6 +32,9 @@ Precision = Literal["float32", "bfloat16", "float16", "openvino-float32", "openv
 
 _BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 _INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni"})
+
+INSTRUCTION_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Variables by which an operator keeps OpenVINO and torch from instructions that the processor announces."""
 
 Encode = Callable[[Precision], NDArray[np.float32]]
 """Encodes the self-test's n texts in a precision; shape (n, d), float32, rows of unit length."""
@@ -184,12 +187,17 @@ def machine_key(model: str, framework: str, device: str) -> dict[str, str]:
         device: `cpu` or the GPU's name.
     """
     cpu, flags = processor()
-    digest = hashlib.sha256(" ".join(sorted(flags)).encode()).hexdigest()[:16]
+    limits = [f"{name}={os.environ[name]}" for name in INSTRUCTION_LIMITS if os.environ.get(name)]
+    digest = hashlib.sha256(" ".join([*sorted(flags), *limits]).encode()).hexdigest()[:16]
     return {"model": model, "framework": framework, "device": device, "cpu": cpu, "flags": digest}
 
 
 def remembered_choice(
-    cache_dir: Path | None, key: Mapping[str, str], decide: Callable[[], PrecisionChoice]
+    cache_dir: Path | None,
+    key: Mapping[str, str],
+    decide: Callable[[], PrecisionChoice],
+    *,
+    among: Collection[Precision] = get_args(Precision),
 ) -> PrecisionChoice:
     """The stored choice for `key`, or `decide()`, stored for the next start.
 
@@ -197,12 +205,13 @@ def remembered_choice(
 
     Args:
         cache_dir: made if missing; None stores nothing.
+        among: what can be chosen now; a stored choice outside is replaced.
     """
     if cache_dir is None:
         return decide()
     file = _choice_file(cache_dir, key)
     choice = _read(file, key)
-    if choice is None:
+    if choice is None or choice.precision not in among:
         choice = decide()
         _write(file, key, choice)
     return choice
@@ -234,13 +243,20 @@ def _read(file: Path, key: Mapping[str, str]) -> PrecisionChoice | None:
 
 
 def _write(file: Path, key: Mapping[str, str], choice: PrecisionChoice) -> None:
-    """Store in one step (write aside, then rename), so that a killed process leaves no half a file."""
-    content = json.dumps({"key": dict(key), "choice": asdict(choice)}, indent=2)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-        Path(aside).replace(file)
+        write_whole(file, json.dumps({"key": dict(key), "choice": asdict(choice)}, indent=2))
     except OSError as error:
         logger.warning("the precision self-test could not be stored in %s: %r", file.parent, error)
+
+
+def write_whole(file: Path, content: str) -> None:
+    """Write in one step (aside, then renamed), so that a killed process leaves no half a file. The folder is made if missing.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(content)
+    Path(aside).replace(file)

@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _OPENVINO = "openvino-"
+_NARROW_GRAPHS: frozenset[Precision] = frozenset({"openvino-int8", "openvino-bfloat16"})
 
 CPU_TOKEN_BUDGET = 1024
 """Padded tokens a batch. CPU time is flat within the noise from 512 to 4,096 and some 30 % higher at 8,192, where buffers leave
@@ -205,6 +206,9 @@ def _kept_runtime(request: ModelRequest) -> Runtime | None:
         return None
     try:
         forward = openvino_graph.OpenVinoForward(folder, spec, choice.precision.removeprefix(_OPENVINO))
+    except openvino_graph.GraphRefused as error:  # fewer processors than when it was chosen
+        logger.info("the kept graph of %s is not loaded: %s", request.name, error)
+        return None
     except openvino_graph.ConversionFailed as error:
         logger.warning("the kept graph of %s does not load and is made again: %s", request.name, error)
         return None
@@ -291,6 +295,7 @@ def _graph_forward(
 
     Raises:
         ConversionFailed: it stays on torch.
+        GraphRefused: so it does, and the converted graph is kept for other formats.
     """
     import torch
 
@@ -300,9 +305,12 @@ def _graph_forward(
             parent = Path(stack.enter_context(TemporaryDirectory(prefix="seogo-graph-")))
         folder, number_format = request.graph_folder(parent), precision.removeprefix(_OPENVINO)
         if openvino_graph.read_spec(folder) is not None:
-            with suppress(openvino_graph.ConversionFailed):  # damaged: made again
+            try:
                 return openvino_graph.OpenVinoForward(folder, spec, number_format)
-            shutil.rmtree(folder, ignore_errors=True)
+            except openvino_graph.GraphRefused:
+                raise
+            except openvino_graph.ConversionFailed:  # damaged: made again
+                shutil.rmtree(folder, ignore_errors=True)
         ids = torch.arange(1, 17).reshape(2, 8) % 4
         example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         openvino_graph.export(module, example, spec, folder)
@@ -343,10 +351,12 @@ def _tested_precision(forwards: _Forwards, sample: list[TokenIds], lanes: Lanes,
         return request.compare(sample, lanes.submit(partial(forwards.of(precision), sample), urgent=False).result())
 
     # The process's own seconds are what counts: neighbours on a shared machine disturb the wall clock.
-    choice = remembered_choice(
-        request.cache_dir, request.key("cpu"), lambda: choose_precision(encode, candidates, clock=time.process_time)
+    return remembered_choice(
+        request.cache_dir,
+        request.key("cpu"),
+        lambda: choose_precision(encode, candidates, clock=time.process_time),
+        among=("float32", *candidates),
     ).precision
-    return choice if choice in ("float32", *candidates) else "float32"
 
 
 class _Forwards:
@@ -360,10 +370,19 @@ class _Forwards:
         self._probe = probe
         self._compare = compare
         self._made: dict[Precision, Forward] = {"float32": plain}
+        self._refused: set[Precision] = set()
 
     def possible(self, candidates: Sequence[Precision]) -> tuple[Precision, ...]:
-        """The candidates that this model can run in; one that can't be converted is left out, and the log says so."""
-        return tuple(candidate for candidate in candidates if self._makes(candidate))
+        """The candidates that this model can run in; one that can't be converted is left out, and the log says so.
+
+        Where a child process survived none of OpenVINO's narrow formats, the processor may announce what it can't do, and
+        nobody tries torch's out in a child: so that is left out too.
+        """
+        possible = [candidate for candidate in candidates if self._makes(candidate)]
+        if self._refused >= _NARROW_GRAPHS and "bfloat16" in possible:
+            logger.info("bfloat16 is left out of the self-test: no narrow format was survived in OpenVINO")
+            possible.remove("bfloat16")
+        return tuple(possible)
 
     def of(self, precision: Precision) -> Forward:
         """A forward pass to compare with others; a narrower one has a copy of the weights, for narrowing loses digits."""
@@ -407,5 +426,7 @@ class _Forwards:
             self.of(precision)
         except openvino_graph.ConversionFailed as error:
             logger.info("%s is left out of the self-test: %s", precision, error)
+            if isinstance(error, openvino_graph.GraphRefused):
+                self._refused.add(precision)
             return False
         return True

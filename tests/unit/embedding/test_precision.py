@@ -215,6 +215,25 @@ def test_machine_key_names_what_the_choice_depends_on() -> None:
     assert machine_key("m", "torch 2", "cpu") != machine_key("m", "torch 3", "cpu")
 
 
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+def test_a_limit_on_instructions_makes_it_another_machine(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    whole = machine_key("m", "torch 2", "cpu")
+    monkeypatch.setenv(variable, "AVX512_CORE_BF16")
+    assert machine_key("m", "torch 2", "cpu") != whole
+    monkeypatch.setenv(variable, "")
+    assert machine_key("m", "torch 2", "cpu") == whole
+
+
+def test_a_stored_choice_that_can_no_longer_be_made_is_replaced(tmp_path: Path) -> None:
+    log: list[int] = []
+    remembered_choice(tmp_path, KEY, deciding(log))
+    wide = PrecisionChoice("float32")
+    assert remembered_choice(tmp_path, KEY, deciding(log, wide), among=("float32", "bfloat16")) == NARROW
+    assert remembered_choice(tmp_path, KEY, deciding(log, wide), among=frozenset({"float32"})) == wide
+    assert remembered_choice(tmp_path, KEY, deciding(log)) == wide  # stored
+    assert len(log) == 2
+
+
 def test_real_clock_by_default() -> None:
     def encode(precision: Precision) -> NDArray[np.float32]:
         time.sleep(0.02 if precision == "float32" else 0.002)

@@ -1,0 +1,31 @@
+"""The child process that tries a graph (`graph_trial.py`): loads it as the service would, runs it, and ends."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rag.embedding.openvino_graph import OpenVinoForward, read_spec
+
+_ROWS, _TOKENS = 4, 64
+"""Wide enough that the kernels for many tokens run, too."""
+
+
+def main() -> None:
+    """Try the graph in the folder, number format, lanes and threads of a lane that the last arguments name.
+
+    Raises:
+        SystemExit: there is no graph.
+        ConversionFailed: the library refuses it.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is an answer here, and leaves no image of the memory
+    folder, precision, lanes, lane_threads = sys.argv[-4:]
+    noted = read_spec(Path(folder))
+    if noted is None:
+        raise SystemExit(f"no graph in {folder}")
+    spec = replace(noted, lanes=int(lanes), lane_threads=int(lane_threads))
+    forward = OpenVinoForward(Path(folder), spec, precision, on_trial=True)
+    tokens = min(_TOKENS, spec.tokenizer.limit)
+    forward([[spec.tokenizer.padding.token] * length for length in (tokens, *[tokens // 2] * (_ROWS - 1))])
