@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
@@ -47,7 +48,7 @@ from rag.transport.secret_files import with_password
 
 log = logging.getLogger(__name__)
 
-_ABANDONED_S = 86_400
+_ABANDONED_S = 2 * 86_400
 _SWITCH_S = 0.001
 
 
@@ -204,11 +205,11 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
 
 def _sweep(pipeline: Pipeline, before: float) -> None:
     """Remove what uploads left that a crash cut off. In the background: the list of a large store takes a while."""
-    try:
-        pipeline.blobs.sweep_incoming(before)
-        maintenance.sweep_originals(pipeline, before)
-    except Exception:  # the next start sweeps again
-        log.exception("what cut-off uploads left could not be removed")
+    for sweep in (pipeline.blobs.sweep_incoming, partial(maintenance.sweep_originals, pipeline)):
+        try:
+            sweep(before)
+        except Exception:  # the next start sweeps again
+            log.exception("what cut-off uploads left could not be removed")
 
 
 def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:

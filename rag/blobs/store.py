@@ -31,7 +31,8 @@ from rag.domain.errors import EmptyFile, PayloadTooLarge
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_ABANDONED_S = 86_400.0
+_ABANDONED_S = 2 * 86_400.0
+"""An upload may take a day."""
 
 
 class Held(NamedTuple):
@@ -130,8 +131,8 @@ class BlobStore:
         """Move a held original under its hash, in the place of what lies there; whether it lies there then, which one that is not
         held, or not any more, may not.
 
-        Call it where nobody else accepts or removes this content meanwhile. They wait, for a rename on a folder and for a copy
-        on S3.
+        Call it where nobody else accepts or removes this content meanwhile: they wait, and with them on SQLite whoever writes,
+        for a rename on a folder and for a copy on S3.
         """
         if ref.held is not None:
             with suppress(FileNotFoundError):  # it was moved before, or swept
@@ -249,13 +250,14 @@ class BlobStore:
             yield UUID(version), name
 
     def sweep_incoming(self, before: float | None = None) -> None:
-        """Remove what uploads left that a crash cut off: more than a day ago, or before that second of the epoch."""
+        """Remove what uploads left that a crash cut off: more than two days ago, or before that second of the epoch."""
         before = time.time() - _ABANDONED_S if before is None else before
         if self._root is not None:
             # The parts of an unfinished file are no objects of the store yet, so its listing does not show them.
             for path in (self._root / "incoming").glob("*"):
-                if path.stat().st_mtime < before:
-                    path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # it is on record by now
+                    if path.stat().st_mtime < before:
+                        path.unlink()
             return
         stale = [m for page in obstore.list(self._store, prefix="incoming/") for m in page]
         self._delete([str(m["path"]) for m in stale if m["last_modified"].timestamp() < before])

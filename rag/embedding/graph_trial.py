@@ -52,8 +52,8 @@ class Finding:
     lasting: bool = True
 
 
-def refusal(folder: Path, precision: str, lanes: int, lane_threads: int) -> str:
-    """Why the library can't be trusted with the graph in `folder`; empty where it can, or where nothing could be found out.
+def tried(folder: Path, precision: str, lanes: int, lane_threads: int) -> Finding:
+    """Whether the library can be trusted with the graph in `folder`; no refusal where nothing could be found out.
 
     The outcome is noted beside the graph, whose folder changes with the model, the library's version and the processor.
 
@@ -69,17 +69,21 @@ def refusal(folder: Path, precision: str, lanes: int, lane_threads: int) -> str:
         "lane_threads": str(lane_threads),
         "processors": str(len(os.sched_getaffinity(0))),
     }
-    return noted_refusal(folder, key, lambda: try_in_child(command, time_for(folder)))
+    return noted(folder, key, lambda: try_in_child(command, time_for(folder)))
 
 
-def noted_refusal(folder: Path, key: Mapping[str, str], ask: Callable[[], Finding]) -> str:
-    """The reason on record for `key`, or what `ask` finds, put on record if it lasts."""
+def noted(folder: Path, key: Mapping[str, str], ask: Callable[[], Finding]) -> Finding:
+    """What is on record for `key`, or what `ask` finds, put on record if it lasts."""
     file = folder / f"trial-{'-'.join(key.values())}.json"
     finding = _read(file, key)
     if finding is None:
         finding = ask()
         if finding.refused:
-            again = f"; it is not tried again while {file} exists" if finding.lasting else ""
+            again = (
+                f"; it is tried again once {file} and the choice beside its folder are removed"
+                if finding.lasting
+                else ""
+            )
             logger.warning(
                 "OpenVINO can't be trusted with the dense model (%s) in %s on this processor: a child process "
                 "that tried it was %s%s",
@@ -90,7 +94,7 @@ def noted_refusal(folder: Path, key: Mapping[str, str], ask: Callable[[], Findin
             )
         if finding.lasting:
             _write(file, key, finding)
-    return finding.refused
+    return finding
 
 
 def child_command(folder: Path, precision: str, lanes: int, lane_threads: int) -> list[str]:
@@ -116,16 +120,16 @@ def try_in_child(command: Sequence[str], timeout_s: float) -> Finding:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Finding(f"still at it after {timeout_s:.0f} s")
-    except OSError as error:
-        logger.info("no child process could try the graph: %s", error)
+        return Finding(f"still at it after {timeout_s:.0f} s", lasting=False)  # a disk may be slow today
+    except (OSError, ValueError, TypeError) as error:  # no room for a process, or no interpreter to start
+        logger.warning("no child process could try the graph: %s", error)
         return Finding(lasting=False)
     if done.returncode == 0:
         return Finding()
     if done.returncode < 0:
         return Finding(f"ended by {_name(-done.returncode)}", lasting=-done.returncode in _CRASHES)
     message = done.stderr.decode("utf-8", "replace").strip()[-_MESSAGE_CHARACTERS:]
-    logger.info("the child process that tries the graph failed: %s", message)
+    logger.warning("the child process that tries the graph failed: %s", message)
     return Finding(lasting=False)
 
 

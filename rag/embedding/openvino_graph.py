@@ -57,7 +57,15 @@ class ConversionFailed(Exception):
 
 
 class GraphRefused(ConversionFailed):
-    """The library would end this process over the graph: a child process that tried it did not survive."""
+    """The library would end this process over the graph: a child process that tried it did not survive.
+
+    Attributes:
+        lasting: whether it would end so again; else the next start asks anew.
+    """
+
+    def __init__(self, message: str, *, lasting: bool) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +214,11 @@ def _require_survival(folder: Path, spec: GraphSpec, precision: str) -> None:
     """Raises `GraphRefused` where a trial ended a child process. It is AMX, in narrow formats, whose kernels are known to."""
     if graph_trial.INSTRUCTIONS not in processor()[1]:
         return
-    reason = graph_trial.refusal(folder, precision, spec.lanes, spec.lane_threads)
-    if reason:
-        raise GraphRefused(f"a child process that tried it with OpenVINO was {reason}")
+    finding = graph_trial.tried(folder, precision, spec.lanes, spec.lane_threads)
+    if finding.refused:
+        raise GraphRefused(
+            f"a child process that tried it with OpenVINO was {finding.refused}", lasting=finding.lasting
+        )
 
 
 def _narrowed(library: Any, core: Any, folder: Path, spec: GraphSpec) -> Any:

@@ -352,7 +352,7 @@ def _tested_precision(forwards: _Forwards, sample: list[TokenIds], lanes: Lanes,
 
     # The process's own seconds are what counts: neighbours on a shared machine disturb the wall clock.
     return remembered_choice(
-        request.cache_dir,
+        None if forwards.is_undecided else request.cache_dir,
         request.key("cpu"),
         lambda: choose_precision(encode, candidates, clock=time.process_time),
         among=("float32", *candidates),
@@ -371,6 +371,8 @@ class _Forwards:
         self._compare = compare
         self._made: dict[Precision, Forward] = {"float32": plain}
         self._refused: set[Precision] = set()
+        self.is_undecided = False
+        """Whether something was left out that the next start may find possible: what is chosen now is not for keeping."""
 
     def possible(self, candidates: Sequence[Precision]) -> tuple[Precision, ...]:
         """The candidates that this model can run in; one that can't be converted is left out, and the log says so.
@@ -428,5 +430,6 @@ class _Forwards:
             logger.info("%s is left out of the self-test: %s", precision, error)
             if isinstance(error, openvino_graph.GraphRefused):
                 self._refused.add(precision)
+                self.is_undecided = self.is_undecided or not error.lasting
             return False
         return True

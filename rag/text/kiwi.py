@@ -45,11 +45,12 @@ def read_apart() -> Iterator[None]:
     """For the length of the block, have what this thread reads be read by the analyser's own threads, as it is with many texts
     at once. For work in the background: a text that is read in a thread leaves 4 to 8 MB in it, 2 to 6 of them for as long as
     the thread lives, and keeps Python's lock meanwhile. A question would only queue there behind such work."""
+    before = getattr(_HERE, "apart", False)
     _HERE.apart = True
     try:
         yield
     finally:
-        _HERE.apart = False
+        _HERE.apart = before
 
 
 def is_read_apart(text: str) -> bool:

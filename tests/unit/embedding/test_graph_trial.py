@@ -16,7 +16,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.embedding import graph_trial
 from rag.embedding.base import Role
-from rag.embedding.graph_trial import Finding, child_command, noted_refusal, time_for, try_in_child
+from rag.embedding.graph_trial import Finding, child_command, noted, time_for, try_in_child
 from rag.embedding.local import LocalEmbedder
 from rag.embedding.precision import Precision, processor
 from rag.embedding.sentence_transformer import load_sentence_transformer
@@ -54,7 +54,7 @@ def test_how_a_child_ends_is_told_apart(command: list[str], finding: Finding) ->
 
 
 def test_a_child_that_hangs_is_a_no() -> None:
-    assert try_in_child(child("import time; time.sleep(600)"), 0.5) == Finding("still at it after 0 s")
+    assert try_in_child(child("import time; time.sleep(600)"), 0.5) == Finding("still at it after 0 s", lasting=False)
 
 
 def test_a_larger_model_gets_more_time(tmp_path: Path) -> None:
@@ -99,37 +99,37 @@ def asking(findings: list[Finding]) -> tuple[Callable[[], Finding], list[Finding
 @pytest.mark.parametrize("finding", [Finding(), CRASH])
 def test_an_outcome_is_asked_for_once(tmp_path: Path, finding: Finding) -> None:
     ask, given = asking([finding])
-    assert [noted_refusal(tmp_path, KEY, ask) for _ in range(3)] == [finding.refused] * 3
+    assert [noted(tmp_path, KEY, ask).refused for _ in range(3)] == [finding.refused] * 3
     assert given == [finding]
 
 
 def test_an_outcome_that_may_pass_is_asked_for_again(tmp_path: Path) -> None:
     ask, given = asking([Finding("ended by SIGKILL", lasting=False), Finding(lasting=False), Finding()])
-    assert [noted_refusal(tmp_path, KEY, ask) for _ in range(4)] == ["ended by SIGKILL", "", "", ""]
+    assert [noted(tmp_path, KEY, ask).refused for _ in range(4)] == ["ended by SIGKILL", "", "", ""]
     assert len(given) == 3
 
 
 @pytest.mark.parametrize("part", sorted(KEY))
 def test_another_format_or_number_of_threads_is_another_question(tmp_path: Path, part: str) -> None:
     ask, _ = asking([CRASH, Finding()])
-    noted_refusal(tmp_path, KEY, ask)
-    assert noted_refusal(tmp_path, {**KEY, part: "4"}, ask) == ""
+    noted(tmp_path, KEY, ask)
+    assert noted(tmp_path, {**KEY, part: "4"}, ask).refused == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"key": {}, "refused": ""}', b'{"refused": ""}'])
 def test_a_damaged_note_is_replaced(tmp_path: Path, content: bytes) -> None:
     ask, given = asking([CRASH, CRASH])
-    noted_refusal(tmp_path, KEY, ask)
+    noted(tmp_path, KEY, ask)
     (file,) = tmp_path.iterdir()
     file.write_bytes(content)
-    assert [noted_refusal(tmp_path, KEY, ask) for _ in range(2)] == [CRASH.refused] * 2
+    assert [noted(tmp_path, KEY, ask).refused for _ in range(2)] == [CRASH.refused] * 2
     assert len(given) == 2
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_note(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ask, given = asking([Finding(), Finding()])
-    assert [noted_refusal(tmp_path / "file" / "graph", KEY, ask) for _ in range(2)] == ["", ""]
+    assert [noted(tmp_path / "file" / "graph", KEY, ask).refused for _ in range(2)] == ["", ""]
     assert len(given) == 2
 
 
@@ -138,7 +138,7 @@ def test_a_refusal_is_one_warning_that_says_what_and_how_to_ask_again(
 ) -> None:
     ask, _ = asking([CRASH])
     for _ in range(3):
-        noted_refusal(tmp_path, KEY, ask)
+        noted(tmp_path, KEY, ask)
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     (file,) = tmp_path.iterdir()
     for said in ("bfloat16", "SIGFPE", str(file)):
@@ -272,6 +272,25 @@ def test_a_stored_choice_that_is_no_longer_survived_is_made_anew(
     assert embedder.precision in ("float32", "openvino-float32")
     assert json.loads(file.read_text())["choice"]["precision"] == embedder.precision
     assert embedder.embed(TEXTS, Role.PASSAGE).dense is not None
+
+
+def test_what_is_left_out_of_one_start_alone_changes_no_stored_choice(
+    tmp_path: Path, tried: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = encoder_folder(tmp_path), tmp_path / "cache"
+    load(folder, cache=cache)
+    (file,) = cache.glob("precision-*.json")
+    stored = json.loads(file.read_text())
+    stored["choice"]["precision"] = "openvino-bfloat16"
+    file.write_text(json.dumps(stored))
+    for note in cache.glob("graph-*/trial-*.json"):
+        note.unlink()
+    killed = Finding("ended by SIGKILL", lasting=False)
+    monkeypatch.setattr(graph_trial, "try_in_child", lambda *_: killed)
+    assert load(folder, cache=cache).precision in ("float32", "bfloat16", "openvino-float32")
+    assert json.loads(file.read_text()) == stored
+    monkeypatch.setattr(graph_trial, "try_in_child", lambda *_: Finding())
+    assert load(folder, cache=cache).precision == "openvino-bfloat16"
 
 
 @pytest.mark.skipif("amx_tile" not in processor()[1], reason="the processor has no AMX")

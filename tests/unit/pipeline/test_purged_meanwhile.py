@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
-from ingest.pipeline import code_filling, leftovers, maintenance, migration
+from ingest.pipeline import code_filling, leftovers, maintenance, migration, steps
+from ingest.pipeline import points as points_of
+from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.migration import Pace
 from ingest.pipeline.points import UPSERT_POINTS
 from ingest.pipeline.steps import Batch, Pipeline
+from rag.blobs.store import BlobStore
+from rag.domain.document import Chunk
 from rag.domain.errors import IndexWriteMismatch
+from rag.domain.vectors import TextVectors
 from rag.index.base import IndexSchema
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
+from rag.store.collection import Collection
 from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.stores import add_collection, add_document, add_version
@@ -106,6 +113,56 @@ def test_a_version_that_has_just_become_active_leaves_nothing_in_a_new_space(wor
     world.new.meanwhile = once(world.purge)
     world.pipeline._write_to_new_spaces([world.version])
     assert world.points() == 0
+
+
+@pytest.mark.parametrize("by", ["step", "migration", "filling"])
+def test_vectors_are_never_those_of_another_version(world: World, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """One of several versions that are embedded together is purged after its first chunks were read."""
+    others = {name: made(100 + number) for number, name in enumerate("bcdefg")}
+    versions: dict[UUID, list[Chunk]] = {}
+    with world.pipeline.database.write() as session:
+        collection = session.get_one(Collection, session.get_one(DocumentVersion, world.version).collection_id)
+        for name, chunks in others.items():
+            version_id = add_version(session, add_document(session, collection, name), 1, VersionState.ACTIVE)
+            chunks_table.replace_chunks(session, version_id, chunks)
+            session.get_one(DocumentVersion, version_id).chunk_count = len(chunks)
+            versions[version_id] = chunks
+        for version_id in (world.version, *versions):
+            version = session.get_one(DocumentVersion, version_id)
+            version.dense_pending = by == "filling"
+            if by == "step":
+                version.state, version.job_id = VersionState.RUNNING, "job"
+        if by == "filling":  # the newest first
+            session.get_one(DocumentVersion, world.version).created_at += timedelta(hours=1)
+    target = world.pipeline.targets()[1]
+    read, store, purge, kept = ChunksToIndex._page, points_of.store_vectors, once(world.purge), list[UUID]()
+
+    def late(chunks: ChunksToIndex, after: int) -> list[Chunk]:
+        purge()
+        return read(chunks, after)
+
+    def checked(blobs: BlobStore, space: LiveSpace, version_id: UUID, vectors: Sequence[TextVectors]) -> None:
+        kept.append(version_id)
+        if version_id in versions:
+            wanted = target.space.embed_chunks(versions[version_id])
+            assert [item.sparse for item in vectors] == [item.sparse for item in wanted]
+        store(blobs, space, version_id, vectors)
+
+    monkeypatch.setattr(ChunksToIndex, "_page", late)
+    monkeypatch.setattr(points_of, "store_vectors", checked)
+    for module in (steps, migration, code_filling):
+        monkeypatch.setattr(module, "_GROUP_CHUNKS", 10 * COUNT)
+    if by == "step":
+        world.pipeline.embed(Batch("job", [world.version, *versions]))
+    elif by == "migration":
+        while migration.build_next(world.pipeline, "new", Pace(1.0, 1.0)):
+            pass
+    else:
+        code_filling.fill(world.pipeline, threading.Event(), lambda _done, _waiting: None)
+    assert kept.index(world.version) < len(versions), "another comes after it"
+    assert all(
+        points_of.stored_vectors(world.pipeline.blobs, target, version_id) is not None for version_id in versions
+    )
 
 
 def test_the_index_step_is_done_again_and_finds_it_gone(world: World) -> None:

@@ -64,6 +64,8 @@ def work(apart, text, wanted):
             assert kiwi.is_read_apart(text)
     else:
         assert (analyze(text), split(text)) == wanted
+        with kiwi.read_apart(), kiwi.read_apart():
+            pass
     assert not kiwi.is_read_apart(text) and kiwi.is_read_apart(text * 20)
     read.wait()
     gone.wait()
