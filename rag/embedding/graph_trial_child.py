@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rag.embedding.openvino_graph import OpenVinoForward, read_spec
+from rag.transport.egress import EgressGuard
 
 _PR_SET_PDEATHSIG = 1
 _ROWS, _TOKENS = 4, 64
@@ -31,9 +32,10 @@ def main() -> None:
     if noted is None:
         raise SystemExit(f"no graph in {folder}")
     spec = replace(noted, lanes=int(lanes), lane_threads=int(lane_threads))
-    forward = OpenVinoForward(Path(folder), spec, precision, on_trial=True)
-    tokens = min(_TOKENS, spec.tokenizer.limit)
-    forward([[spec.tokenizer.padding.token] * length for length in (tokens, *[tokens // 2] * (_ROWS - 1))])
+    with EgressGuard().guarding():  # the service's own hears no other process
+        forward = OpenVinoForward(Path(folder), spec, precision, on_trial=True)
+        tokens = min(_TOKENS, spec.tokenizer.limit)
+        forward([[spec.tokenizer.padding.token] * length for length in (tokens, *[tokens // 2] * (_ROWS - 1))])
 
 
 def _end_before_the_service() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,23 @@ def test_the_child_reads_the_graph_as_this_process_would(tmp_path: Path) -> None
     assert try_in_child(child_command(graph, "float32", 1, 1), 60.0) == Finding()
     (graph / "model.xml").write_text("<damaged")
     assert try_in_child(child_command(graph, "float32", 1, 1), 60.0) == Finding(lasting=False)
+
+
+def test_the_child_reaches_nobody(tmp_path: Path) -> None:
+    """Whatever the library would do: the documentation's address is refused before a packet is made."""
+    pytest.importorskip("openvino")
+    cache = tmp_path / "cache"
+    load(encoder_folder(tmp_path), "openvino-float32", cache)
+    (graph,) = cache.glob("graph-*")
+    calling = """
+import socket, sys
+from rag.embedding import graph_trial_child
+graph_trial_child.OpenVinoForward = lambda *_, **__: socket.create_connection(("203.0.113.1", 9), 0.1)
+graph_trial_child.main()
+"""
+    command = [sys.executable, "-c", calling, str(graph), "float32", "1", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "EgressRefused" in done.stderr
 
 
 def dying(*formats: str) -> Callable[[list[str], float], Finding]:

@@ -38,6 +38,8 @@ KNOWN = {
     ("rag/mirrors/git.py", "subprocess.Popen"),
     ("rag/mirrors/git.py", "subprocess.run"),
     ("rag/mirrors/fetching.py", "subprocess.Popen"),
+    # The trial of a graph, under a guard of its own (tests/unit/embedding/test_graph_trial.py::test_the_child_reaches_nobody).
+    ("rag/embedding/graph_trial.py", "subprocess.run"),
     # `seogo models serve`: becomes the engine that the operator asked for; no service does.
     ("api/cli/models.py", "os.execvpe"),
 }
