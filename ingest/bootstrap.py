@@ -36,6 +36,7 @@ from ingest.settings import IngestSettings
 from rag.access.audit_anchors import open_anchoring
 from rag.access.audit_retention import AuditRetention
 from rag.answering.log import AnswerLog
+from rag.blobs.store import ABANDONED_S
 from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.registry import model_folder
@@ -48,7 +49,6 @@ from rag.transport.secret_files import with_password
 
 log = logging.getLogger(__name__)
 
-_ABANDONED_S = 2 * 86_400
 _SWITCH_S = 0.001
 
 
@@ -196,7 +196,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
         sys.setswitchinterval(_SWITCH_S)
         # Where nobody else runs, no upload is older than this process; elsewhere one may take hours, but not a day.
-        cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
+        cut_off_before = time.time() - (0 if job_settings.alone else ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
     intake = Intake(rag.database, rag.blobs, jobs, rag.traffic.give_way)

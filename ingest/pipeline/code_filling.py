@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, select
@@ -12,12 +13,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from ingest.pipeline import code_rows
 from ingest.pipeline import points as points_of
 from ingest.pipeline.chunks_to_index import ChunksToIndex, Counted
-from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
+from ingest.pipeline.embedding_pieces import chunks_in_memory, embedded
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Pipeline
-from ingest.pipeline.vectors import GrowingVectors
 from rag.retrieval.spaces import LiveSpace
 from rag.store import repository_work
 from rag.store.collection import Collection
@@ -116,9 +116,6 @@ def _embed(
     versions = [item for item, _ in new]
     known = known_vectors(pipeline.database, pipeline.blobs, target.vectors_name, versions, target.id, most)
     counted = Counted([own for _, own in new])
-    made = GrowingVectors()
-    for part in pieces_of(counted, target.space):
-        pipeline.pause(target.space)
-        made.add(target.space.embed_chunks(part, known))
+    made = embedded(counted, target.space, known, partial(pipeline.pause, target.space))
     for (version, _), vectors in zip(new, made.split(counted.found), strict=True):
         points_of.store_vectors(pipeline.blobs, target, version.id, vectors)

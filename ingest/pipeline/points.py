@@ -7,8 +7,8 @@ from uuid import UUID
 
 from ingest.pipeline import vectors as vector_file
 from ingest.pipeline.chunks_to_index import ChunksToIndex, in_groups_of
-from ingest.pipeline.embedding_pieces import pieces_of
-from ingest.pipeline.vectors import GrowingVectors, PackedVectors
+from ingest.pipeline.embedding_pieces import embedded
+from ingest.pipeline.vectors import PackedVectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk
 from rag.domain.vectors import TextVectors
@@ -58,7 +58,8 @@ def version_points(
     stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
     lexical = stored is None and version.dense_pending  # what a model makes of them follows (`code_filling.py`)
     if stored is None and not lexical:
-        stored = _embedded(target, chunks)
+        made = embedded(chunks, target.space)
+        [stored] = made.split([len(made)])
         store_vectors(blobs, target, version.id, stored)
     start = 0
     for group in in_groups_of(UPSERT_POINTS, chunks):
@@ -66,14 +67,6 @@ def version_points(
         vectors = target.space.embed_lexical(group) if stored is None else stored[start:end]
         yield [point(version, c, v, tags) for c, v in zip(group, vectors, strict=True)]
         start = end
-
-
-def _embedded(target: LiveSpace, chunks: ChunksToIndex) -> PackedVectors:
-    made = GrowingVectors()
-    for piece in pieces_of(chunks, target.space):
-        made.add(target.space.embed_chunks(piece))
-    [whole] = made.split([len(made)])
-    return whole
 
 
 def point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, tags: PointTags) -> IndexPoint:

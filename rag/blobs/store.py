@@ -31,8 +31,8 @@ from rag.domain.errors import EmptyFile, PayloadTooLarge
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_ABANDONED_S = 2 * 86_400.0
-"""An upload may take a day."""
+ABANDONED_S = 2 * 86_400.0
+"""What an upload left so long ago is of one that was cut off: it may take a day."""
 
 
 class Held(NamedTuple):
@@ -251,7 +251,7 @@ class BlobStore:
 
     def sweep_incoming(self, before: float | None = None) -> None:
         """Remove what uploads left that a crash cut off: more than two days ago, or before that second of the epoch."""
-        before = time.time() - _ABANDONED_S if before is None else before
+        before = time.time() - ABANDONED_S if before is None else before
         if self._root is not None:
             # The parts of an unfinished file are no objects of the store yet, so its listing does not show them.
             for path in (self._root / "incoming").glob("*"):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -274,17 +274,23 @@ def test_the_self_test_goes_on_without_what_is_not_survived(
     assert set(compared) | {"float32"} == left
 
 
+def chosen_elsewhere(cache: Path) -> tuple[Path, Any]:
+    """bfloat16 is on record as chosen, and no trial, as on another number of processors: the choice's file, and what it says."""
+    (file,) = cache.glob("precision-*.json")
+    stored = json.loads(file.read_text())
+    stored["choice"]["precision"] = "openvino-bfloat16"
+    file.write_text(json.dumps(stored))
+    for note in cache.glob("graph-*/trial-*.json"):
+        note.unlink()
+    return file, stored
+
+
 def test_a_stored_choice_that_is_no_longer_survived_is_made_anew(
     tmp_path: Path, tried: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, cache = encoder_folder(tmp_path), tmp_path / "cache"
     load(folder, cache=cache)
-    (file,) = cache.glob("precision-*.json")
-    stored = json.loads(file.read_text())
-    stored["choice"]["precision"] = "openvino-bfloat16"
-    file.write_text(json.dumps(stored))
-    for note in cache.glob("graph-*/trial-*.json"):  # as on another number of processors
-        note.unlink()
+    file, _ = chosen_elsewhere(cache)
     monkeypatch.setattr(graph_trial, "try_in_child", dying("bfloat16", "int8"))
     embedder = load(folder, cache=cache)
     assert embedder.precision in ("float32", "openvino-float32")
@@ -297,12 +303,7 @@ def test_what_is_left_out_of_one_start_alone_changes_no_stored_choice(
 ) -> None:
     folder, cache = encoder_folder(tmp_path), tmp_path / "cache"
     load(folder, cache=cache)
-    (file,) = cache.glob("precision-*.json")
-    stored = json.loads(file.read_text())
-    stored["choice"]["precision"] = "openvino-bfloat16"
-    file.write_text(json.dumps(stored))
-    for note in cache.glob("graph-*/trial-*.json"):
-        note.unlink()
+    file, stored = chosen_elsewhere(cache)
     killed = Finding("ended by SIGKILL", lasting=False)
     monkeypatch.setattr(graph_trial, "try_in_child", lambda *_: killed)
     assert load(folder, cache=cache).precision in ("float32", "bfloat16", "openvino-float32")

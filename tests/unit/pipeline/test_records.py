@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from ingest.pipeline import records
 from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import Accepted, Outcome, accept, clean_source_key
-from rag.blobs.store import BlobRef, BlobStore
+from rag.blobs.store import BlobRef, BlobStore, BlobWriter
 from rag.domain.document import document_id, version_id
 from rag.domain.errors import FileDamaged, InvalidRequest, StoreUnavailable
 from rag.store import lifecycle, queue
@@ -108,10 +108,16 @@ class Door:
     blobs: BlobStore
     collection: Collection
 
-    def put(self, content: str) -> BlobRef:
+    def writer(self, content: str) -> BlobWriter:
         writer = self.blobs.writer(1 << 20)
         writer.write(content.encode())
-        return writer.finish("취업규칙.hwp")
+        return writer
+
+    def put(self, content: str) -> BlobRef:
+        return self.writer(content).finish("취업규칙.hwp")
+
+    def hold(self, content: str) -> BlobRef:
+        return self.writer(content).hold("취업규칙.hwp")
 
     def take(self, content: str, key: str = "인사/취업규칙.hwp", job: str = "job") -> Accepted:
         ids = (self.collection.tenant_id, self.collection.id)
@@ -196,9 +202,7 @@ def test_a_purge_leaves_the_original_of_an_upload_under_way(door: Door) -> None:
     first = door.take("내용")
     with door.database.write() as session:
         lifecycle.hide(session, [first.document_id])
-    writer = door.blobs.writer(1 << 20)
-    writer.write("내용".encode())
-    held = writer.hold("취업규칙.hwp")
+    held = door.hold("내용")
     drop_original(door.database, door.blobs, held.content_hash)
     assert list(door.blobs.original_hashes()) == []
     ids = (door.collection.tenant_id, door.collection.id)
@@ -210,9 +214,7 @@ def test_a_purge_leaves_the_original_of_an_upload_under_way(door: Door) -> None:
 
 def test_a_second_try_still_has_the_original(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two first uploads of one document at once: between two tries of one a purge may come that has waited for its lock."""
-    writer = door.blobs.writer(1 << 20)
-    writer.write("내용".encode())
-    held, described, tries = writer.hold("취업규칙.hwp"), records._described, list[int]()
+    held, described, tries = door.hold("내용"), records._described, list[int]()
 
     def overtaken(*arguments: Any) -> Any:
         taken = described(*arguments)
