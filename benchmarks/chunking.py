@@ -21,7 +21,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -38,7 +38,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import SourceFile
 from ingest.parsing.text import TextParser
 from rag.domain.anchor import LineAnchor
-from rag.domain.document import Chunk, chunk_id
+from rag.domain.document import Chunk, Element, ElementKind, chunk_id
 from rag.domain.language import CollectionKind, Language
 from rag.evaluation.intervals import bootstrap
 from rag.index.base import DENSE, LegQuery
@@ -53,6 +53,8 @@ SEED = 20261128
 SIDES = ("langchain", "seogo")
 MEASURES = ("recall", "precision", "iou")
 MERGED = "merged"
+_ROW_SIGNS = re.compile(r"\||---")
+"""What the parser writes between the cells of a table and below its header."""
 Span = tuple[int, int]
 Cutter = Callable[["Source"], list["Placed"]]
 
@@ -114,30 +116,53 @@ def seogo_cutter(budget: Budget) -> Cutter:
 
     def cut(source: Source) -> list[Placed]:
         parsed = TextParser().parse(source.path, SourceFile(f"{source.name}.txt", media_types.TEXT, "utf-8"))
-        ends = np.cumsum([len(line) + 1 for line in source.text.split("\n")]).tolist()
-        starts = [0, *ends[:-1]]
+        lines = _line_spans(source.text)
+        headings = [element for element in parsed.elements if element.kind is ElementKind.HEADING]
         chunks = chunker.chunk(parsed, UUID(int=0), f"{source.name}.txt")
-        return [Placed(chunk, list(_found(chunk, source.text, starts, ends))) for chunk in chunks]
+        return [
+            Placed(chunk, [*_above(chunk, headings, source.text, lines), *_found(chunk, source.text, lines)])
+            for chunk in chunks
+        ]
 
     return cut
 
 
-def _found(chunk: Chunk, text: str, starts: Sequence[int], ends: Sequence[int]) -> list[Span]:
-    spans: list[Span] = []
-    offset = 0
+def _line_spans(text: str) -> list[Span]:
+    ends = np.cumsum([len(line) + 1 for line in text.split("\n")]).tolist()
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _above(chunk: Chunk, headings: Sequence[Element], text: str, lines: Sequence[Span]) -> Iterator[Span]:
+    """The headings above the chunk, without their signs: whoever is shown it is shown them, too."""
+    assert isinstance(chunk.anchor, LineAnchor)
+    first = chunk.anchor.first
+    nearest = {item.text: _first_line(item) for item in headings if _first_line(item) <= first}
+    for title in chunk.heading_path[1:]:
+        start, stop = lines[nearest[title] - 1]
+        start = text.index(title.split()[0], start, stop)
+        yield start, text.index(title.split()[-1], start, stop) + len(title.split()[-1])
+
+
+def _first_line(element: Element) -> int:
+    assert isinstance(element.anchor, LineAnchor)
+    return element.anchor.first
+
+
+def _found(chunk: Chunk, text: str, lines: Sequence[Span]) -> Iterator[Span]:
+    offset, stop = 0, 0
     for line in chunk.text.split("\n"):
-        if line.strip():
+        words = _ROW_SIGNS.sub(" ", line).split() if line.startswith("|") else line.split()
+        if words:
             anchor = chunk.anchor_of(offset, offset + len(line))
             assert isinstance(anchor, LineAnchor)
-            low, high = starts[anchor.first - 1], ends[anchor.last - 1]
-            after = spans[-1][1] if spans and low <= spans[-1][1] <= high else low
+            low, high = lines[anchor.first - 1][0], lines[anchor.last - 1][1]
+            after = stop if low <= stop <= high else low
             # The parser may have replaced characters and taken out blanks, so only the words have to be there, in order.
-            found = re.search(r"\s*".join(map(re.escape, line.split())), text[after:high])
+            found = re.search(r"[\s|]*".join(map(re.escape, words)), text[after:high])
             if found is None:
                 raise ValueError(f"{line[:60]!r} does not stand where its anchor says")
-            spans.append((after + found.start(), after + found.end()))
+            yield after + found.start(), (stop := after + found.end())
         offset += len(line) + 1
-    return spans
 
 
 def langchain_cutter(budget: Budget) -> Cutter:

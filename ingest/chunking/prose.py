@@ -23,6 +23,8 @@ _ITEM_RANKS = (
 _ALONE = re.compile(r"[\s*_]*[①-⑳㉑-㉟㊱-㊿]")
 """A paragraph (항) of an article begins something of its own."""
 _MAX_CAPTION = 120
+_MAX_LEAD = 80
+_SENTENCE_END = re.compile(r"(?:[.!?。…,;]|[다요])[\"'”’)\]]*$")
 _SOURCE_LINE = re.compile(r"\s*(?:자료|출처|주|비고|source|note)\s*[:：)]", re.IGNORECASE)
 _MAX_WINDOW = 8000
 """Characters that the sentence splitter sees at once, so that its time and memory don't depend on the paragraph's length."""
@@ -46,6 +48,8 @@ def cut_between(before: Block, after: Block) -> float:
     """What a cut between two blocks costs."""
     if before.kind is ElementKind.HEADING or (after.kind is ElementKind.TABLE and _is_caption(before)):
         return CAPTION
+    if before.kind is ElementKind.TEXT and after.kind is ElementKind.TEXT and _leads(before.text, after.text):
+        return LEAD_IN
     if before.kind is ElementKind.TABLE:
         return LEAD_IN if _SOURCE_LINE.match(after.text) else 0.0
     return _cut_at(_last_rank(before), _rank(after))
@@ -68,6 +72,14 @@ def _is_caption(block: Block) -> bool:
 def _cut_at(before: int, after: int) -> float:
     """Between a text of list depth `before` and one of depth `after`; 0 is no item."""
     return LEAD_IN if after > before else ITEM * after
+
+
+def _leads(before: str, after: str) -> bool:
+    """Whether `before` looks like an unmarked heading of `after`: a short line that is no sentence, above a longer one."""
+    line = before.strip()
+    return (
+        len(line) <= _MAX_LEAD < len(after.partition("\n")[0]) and "\n" not in line and not _SENTENCE_END.search(line)
+    )
 
 
 def prose_units(block: Block, room: Room, language: Language) -> list[Unit]:

@@ -17,6 +17,7 @@ from ingest.parsing.asciidoc_tables import table
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line
 from ingest.parsing.iso_dates import iso_date
+from ingest.parsing.plain_structure import underlines
 from ingest.parsing.text import read_lines
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
@@ -244,7 +245,7 @@ class _Reader:
             return len(found[1]), self._shown(found[2]), 1
         if number + 1 < len(lines) and len(line) > 1 and line[0] not in " .*-=|":
             under = _UNDERLINE.match(lines[number + 1])
-            if under and _underlines(under[1], line):
+            if under and underlines(under[1], line):
                 return _UNDERLINE_LEVELS[under[1][0]], self._shown(line), 2
         return None
 
@@ -350,12 +351,6 @@ class _Reader:
 
     def _end_lists(self) -> None:
         self._lists, self._counters = [], {}
-
-
-def _underlines(line: str, title: str) -> bool:
-    """Whether a line is as long as the title above it; Hangul counts as one column or, as it is seen, as two."""
-    wide = len(title) + sum(character > "\u10ff" for character in title)
-    return len(line) > 2 and min(abs(len(line) - len(title)), abs(len(line) - wide)) <= 2
 
 
 def _alternative_text(attributes: str) -> str:

@@ -1,8 +1,9 @@
-"""Plain text: paragraphs between empty lines, with the lines they stand on."""
+"""Plain text: paragraphs between empty lines, headings, list items and tables, with the lines they stand on."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ingest.parsing import media_types
@@ -12,6 +13,8 @@ from ingest.parsing.characters import clean
 from ingest.parsing.charset import decode, detect_charset
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
+from ingest.parsing.plain_structure import Rows, marked_heading, tables_in, underlined_heading
+from ingest.parsing.tables import table_element
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
@@ -45,7 +48,7 @@ def decoded_lines(data: bytes, charset: str, name: str) -> tuple[list[str], tupl
 class TextParser:
     """Text without mark-up. Every line keeps its own anchor: where a paragraph ends is only a guess."""
 
-    name = "text/2"
+    name = "text/3"
     media_types = (media_types.TEXT,)
 
     def bid(self, identified: Identified) -> int:
@@ -57,7 +60,7 @@ class TextParser:
         lines, warnings = read_lines(path, source)
         require_readable(sum(len(line.strip()) for line in lines), source.name)  # before the work
         elements = text_elements(lines)
-        title = document_title("", elements)
+        title = document_title("", elements, styled=False)
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
 
 
@@ -81,16 +84,35 @@ def _blocks(lines: list[str]) -> list[tuple[int, list[str]]]:
     return blocks
 
 
-def _block_elements(first: int, block: list[str]) -> list[Element]:
-    """The block cut before headings and list items."""
-    elements: list[Element] = []
+def _block_elements(first: int, block: list[str]) -> Iterator[Element]:
+    """The block cut before headings, list items and tables."""
+    tables = tables_in(block)
     start = 0
-    for index in range(1, len(block) + 1):
-        if index < len(block) and not _begins_something(block[index]) and not _is_heading(block[index - 1]):
-            continue
-        elements += _part_elements(first + start, block[start:index])
-        start = index
-    return elements
+    while start < len(block):
+        stop, elements = _next_elements(first, block, start, tables)
+        yield from elements
+        start = stop
+
+
+def _next_elements(first: int, block: list[str], start: int, tables: Mapping[int, Rows]) -> tuple[int, list[Element]]:
+    """Where what begins at line `start` of the block, whose own first line is `first`, ends, and its elements."""
+    number = first + start
+    if not start and len(block) > 1 and (under := underlined_heading(*block[:2])):
+        return 2, [_heading(*under, LineAnchor(number, number + 1))]
+    if marked := marked_heading(block[start]):
+        return start + 1, [_heading(*marked, LineAnchor(number, number))]
+    if rows := tables.get(start):
+        places = [LineAnchor(line, line) for line in range(number, number + len(rows))]
+        table = table_element(zip(rows, places, strict=True), LineAnchor(number, places[-1].last))
+        return start + len(rows), [table] if table else []
+    stop = start + 1
+    while stop < len(block) and stop not in tables and not _begins(block[stop]) and not _is_heading(block[stop - 1]):
+        stop += 1
+    return stop, _part_elements(number, block[start:stop])
+
+
+def _heading(title: str, level: int, anchor: LineAnchor) -> Element:
+    return Element(ElementKind.HEADING, title, anchor, level=level)
 
 
 def _is_heading(line: str) -> bool:
@@ -98,8 +120,9 @@ def _is_heading(line: str) -> bool:
     return found is not None and not found.rest
 
 
-def _begins_something(line: str) -> bool:
-    return _BULLET.match(line) is not None or numbered_heading(line) is not None
+def _begins(line: str) -> bool:
+    """Whether a heading or a list item begins with this line."""
+    return bool(_BULLET.match(line) or numbered_heading(line) or marked_heading(line))
 
 
 def _part_elements(first: int, lines: list[str]) -> list[Element]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ingest.parsing.characters import one_line
+from ingest.parsing.headings import numbered_heading
 from rag.domain.document import Element, ElementKind
 
 _PRINTED_FROM = re.compile(r"^Microsoft (?:Office )?(?:Word|Excel|PowerPoint)\s*-\s*", re.I)
@@ -21,9 +22,13 @@ _NEAR_THE_BEGINNING = 12
 _MIN_LETTERS = 2
 
 
-def document_title(metadata: str, elements: Sequence[Element]) -> str:
-    """Empty when there is neither a usable title nor a heading."""
-    return usable_title(metadata) or _highest_heading(elements)
+def document_title(metadata: str, elements: Sequence[Element], *, styled: bool = True) -> str:
+    """Empty when there is neither a usable title nor a heading that is one.
+
+    Args:
+        styled: whether the format has headings of its own, of which the first may be the title even if others are as high.
+    """
+    return usable_title(metadata) or _highest_heading(elements, styled)
 
 
 def usable_title(metadata: str) -> str:
@@ -45,8 +50,13 @@ def _mended(text: str) -> str:
     return mended if any("가" <= character <= "힣" for character in mended) else ""
 
 
-def _highest_heading(elements: Sequence[Element]) -> str:
-    headings = [element for element in elements[:_NEAR_THE_BEGINNING] if element.kind is ElementKind.HEADING]
+def _highest_heading(elements: Sequence[Element], styled: bool) -> str:
+    headings = [element for element in elements if element.kind is ElementKind.HEADING]
+    near = [element for element in elements[:_NEAR_THE_BEGINNING] if element.kind is ElementKind.HEADING]
     if not headings:
-        headings = [element for element in elements if element.kind is ElementKind.HEADING][:1]
-    return min(headings, key=lambda element: element.level).text if headings else ""
+        return ""
+    highest = min(near or headings[:1], key=lambda element: element.level)
+    as_high = sum(element.level <= highest.level for element in headings)
+    if as_high > 1 and (not styled or numbered_heading(highest.text)):
+        return ""  # 제1장, of several: the others stand beside it, not below
+    return highest.text

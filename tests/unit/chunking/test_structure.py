@@ -151,7 +151,7 @@ def test_table_rows_are_whole_and_under_their_header(parsed: ParsedDocument, lim
 def test_ids_are_the_same_every_time_and_never_shared(parsed: ParsedDocument, limit: int) -> None:
     chunks = chunked(parsed, limit)
     assert chunks == chunked(parsed, limit)
-    assert [chunk.id for chunk in chunks] == [chunk_id(VERSION, "test/1+structure/3", i) for i in range(len(chunks))]
+    assert [chunk.id for chunk in chunks] == [chunk_id(VERSION, "test/1+structure/4", i) for i in range(len(chunks))]
     assert len({chunk.id for chunk in chunks}) == len(chunks)
 
 
@@ -232,6 +232,18 @@ def test_a_caption_goes_with_the_first_part_of_its_table() -> None:
     assert first.text.strip() == ("가 " * 30).strip()
     assert [chunk.text.startswith("표 1 한도") for chunk in others] == [True, *[False] * (len(others) - 1)]
     assert all("| 구분 | 한도 |" in chunk.text for chunk in others)
+
+
+@pytest.mark.parametrize(
+    ("line", "below"),
+    [("추진 배경", True), ("Background:", True), ("배경을 설명한다.", False), ("Good evening.", False)],
+)
+def test_a_short_line_that_is_no_sentence_goes_with_the_text_below(line: str, below: bool) -> None:
+    before = " ".join(["앞글"] * 20)
+    after = " ".join(["뒷글은"] * 26)
+    first, second = chunked(document(prose(before + "."), prose(line), prose(after + ".")), limit=30)
+    assert second.text.startswith(line) == below
+    assert first.text.endswith(line) != below
 
 
 def test_a_heading_with_nothing_below_becomes_a_text() -> None:

@@ -37,6 +37,89 @@ def test_text_headings(tmp_path):
     assert document.elements[2].anchor == document.elements[1].anchor == LineAnchor(3, 3)
 
 
+def test_text_headings_by_signs(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(
+        "= 여신 안내 =\n본문\n == 한도 == \n = = = Rates = = = \n본문\n==== Body\n\n"
+        "상환 방법\n=========\n본문\n\nFees\n----\n본문\n"
+    )
+    document = parse(path)
+    assert outline(document) == [
+        (1, "여신 안내"),
+        (2, "한도"),
+        (3, "Rates"),
+        (4, "Body"),
+        (1, "상환 방법"),
+        (2, "Fees"),
+    ]
+    assert texts(document).count("본문") == 4
+    underlined = next(element for element in document.elements if element.text == "상환 방법")
+    assert underlined.anchor == LineAnchor(8, 9)
+    assert document.title == ""  # two of the highest level: neither stands above the other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=======\n본문",
+        "= 5 =",
+        "a == b",
+        "금액은 다음과 같다.\n-------------------",
+        "Name  Age\n---------",
+        "x\n-",
+        "= " + "가" * 90 + " =",
+        "==== ====",
+    ],
+)
+def test_signs_that_make_no_heading(tmp_path, text):
+    path = tmp_path / "a.txt"
+    path.write_text(text + "\n")
+    document = parse(path)
+    assert outline(document) == []
+    assert "\n".join(texts(document)) == text
+
+
+def test_a_first_heading_without_another_of_its_level_is_the_title_of_a_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("= 여신 안내 =\n본문\n== 한도 ==\n본문\n== 금리 ==\n본문\n")
+    assert parse(path).title == "여신 안내"
+
+
+def test_tables_in_plain_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(
+        "표 1. 한도\n($in millions) | 2017 | 2016\nsenior notes | 600 | 1,278\ntotal | 1279 |\n끝\n\n"
+        "| 이름 | 값 |\n|---|---|\n| 한도 | 5억 |\n\n구분\t금액\t비고\n대출\t10\t\n\t20\t추가\n"
+    )
+    tables = [element for element in parse(path).elements if element.kind is ElementKind.TABLE]
+    assert [table.text for table in tables] == [
+        "| ($in millions) | 2017 | 2016 |\n| --- | --- | --- |\n| senior notes | 600 | 1,278 |\n| total | 1279 |  |",
+        "| 이름 | 값 |\n| --- | --- |\n| 한도 | 5억 |",
+        "| 구분 | 금액 | 비고 |\n| --- | --- | --- |\n| 대출 | 10 |  |\n|  | 20 | 추가 |",
+    ]
+    assert tables[0].anchor == LineAnchor(2, 4)
+    assert [anchor.first for anchor in tables[0].line_anchors] == [2, 2, 3, 4]
+    assert tables[1].anchor == LineAnchor(7, 9)
+    assert texts(parse(path))[:1] == ["표 1. 한도"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat a | sort\ncat b | sort",
+        "2026-11-30 09:00 | INFO | 시작\n2026-11-30 09:01 | INFO | 끝\n2026-11-30 09:02 | INFO | 다시",
+        "담당\t김 과장\n전화\t1234",
+        "전화 1 | 팩스 2 | 메일 3\n감사합니다",
+        "\n".join(f"{n} | a | b" for n in range(1001)),
+    ],
+    ids=["commands", "log", "two words", "one line", "export"],
+)
+def test_lines_that_are_no_table(tmp_path, text):
+    path = tmp_path / "a.txt"
+    path.write_text(text + "\n")
+    assert "\n".join(texts(parse(path))) == text
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_line_numbers_do_not_depend_on_line_ends(tmp_path, ends):
     path = tmp_path / "a.txt"
