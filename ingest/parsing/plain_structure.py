@@ -1,4 +1,4 @@
-"""Headings and tables that writers of plain text mark by signs: `== Title ==`, a line underlined, cells between bars or tabs."""
+"""Headings and tables that writers of plain text mark by signs: `== Title ==`, a line underlined, cells between bars."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _BETWEEN_SIGNS = re.compile(r"((?:= ){1,5}=|={1,6})\s+(\S.*?)\s+\1$")
 """MediaWiki's, also with its signs apart (`= = Title = =`), as prepared corpora have it."""
 _AFTER_SIGNS = re.compile(r"(={2,6})\s+([^\s=].*)$")
 """AsciiDoc's, and what PubMed Central puts before the parts of an article."""
+_GOES_ON = (".", ",", ";")
 _UNDERLINE = {"=": 1, "-": 2}
-_FEWEST_CELLS = {"|": 2, "\t": 3}
-"""Two words with a tab between them are rather an item of a list."""
-_RULE = set("-=:+ ")
+_BAR = re.compile(r"(?:^|(?<=\s))\|(?=\s|$)")
+"""Between cells: bars close to words are signs of their own, as in `|tag|`."""
+_RULE = set("|-=:+ ")
 _MOMENT = re.compile(r"\W*(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d:\d\d)")
 """The first cell of a log's lines, none of which is a header."""
 _LONGEST_ROW = 4000
@@ -37,7 +38,7 @@ def marked_heading(line: str) -> tuple[str, int] | None:
     if found is None:
         return None
     title = found[2]
-    if len(title) > MAX_HEADING_CHARACTERS or not any(map(str.isalpha, title)):
+    if len(title) > MAX_HEADING_CHARACTERS or title.endswith(_GOES_ON) or not any(map(str.isalpha, title)):
         return None
     return title, found[1].count("=")
 
@@ -47,7 +48,7 @@ def underlined_heading(line: str, under: str) -> tuple[str, int] | None:
     title, under = line.strip(), under.strip()
     if under[:1] not in _UNDERLINE or under.strip(under[0]) or not underlines(under, title):
         return None
-    if not may_be_heading(title) or any(mark in title for mark in ("  ", *_FEWEST_CELLS)):
+    if not may_be_heading(title) or any(mark in title for mark in ("  ", "\t", "|")):
         return None
     return title, _UNDERLINE[under[0]]
 
@@ -83,13 +84,15 @@ def _is_table(rows: Rows) -> bool:
 
 def _cells(line: str) -> tuple[str, ...]:
     """The cells of a row; empty where the line is none."""
-    between = "|" if "|" in line else "\t"
-    if between not in line or len(line) > _LONGEST_ROW:
+    row = line.strip()
+    if "|" not in row or len(row) > _LONGEST_ROW:
         return ()
-    row = line.strip(" \r\n")
-    if row.startswith("|"):
-        row = row[1:].removesuffix("|")
-    found = tuple(cell.strip() for cell in row.split(between))
-    if len(found) < _FEWEST_CELLS[between]:
+    if not row.startswith("|"):
+        cells = _BAR.split(row)
+    elif row.endswith("|"):
+        cells = row[1:-1].split("|")
+    else:
         return ()
-    return ("",) * len(found) if set(row) <= _RULE | {between} else found
+    if len(cells) < 2:
+        return ()
+    return ("",) * len(cells) if set(row) <= _RULE else tuple(cell.strip() for cell in cells)

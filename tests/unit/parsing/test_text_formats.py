@@ -89,13 +89,12 @@ def test_tables_in_plain_text(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(
         "표 1. 한도\n($in millions) | 2017 | 2016\nsenior notes | 600 | 1,278\ntotal | 1279 |\n끝\n\n"
-        "| 이름 | 값 |\n|---|---|\n| 한도 | 5억 |\n\n구분\t금액\t비고\n대출\t10\t\n\t20\t추가\n"
+        "| 이름 | 값 |\n|---|---|\n| 한도 | 5억 |\n"
     )
     tables = [element for element in parse(path).elements if element.kind is ElementKind.TABLE]
     assert [table.text for table in tables] == [
         "| ($in millions) | 2017 | 2016 |\n| --- | --- | --- |\n| senior notes | 600 | 1,278 |\n| total | 1279 |  |",
         "| 이름 | 값 |\n| --- | --- |\n| 한도 | 5억 |",
-        "| 구분 | 금액 | 비고 |\n| --- | --- | --- |\n| 대출 | 10 |  |\n|  | 20 | 추가 |",
     ]
     assert tables[0].anchor == LineAnchor(2, 4)
     assert [anchor.first for anchor in tables[0].line_anchors] == [2, 2, 3, 4]
@@ -108,11 +107,11 @@ def test_tables_in_plain_text(tmp_path):
     [
         "cat a | sort\ncat b | sort",
         "2026-11-30 09:00 | INFO | 시작\n2026-11-30 09:01 | INFO | 끝\n2026-11-30 09:02 | INFO | 다시",
-        "담당\t김 과장\n전화\t1234",
+        "see |a| and |b|\nor |c| and |d|\nor |e| and |f|",
         "전화 1 | 팩스 2 | 메일 3\n감사합니다",
         "\n".join(f"{n} | a | b" for n in range(1001)),
     ],
-    ids=["commands", "log", "two words", "one line", "export"],
+    ids=["commands", "log", "tags", "one line", "export"],
 )
 def test_lines_that_are_no_table(tmp_path, text):
     path = tmp_path / "a.txt"
