@@ -65,7 +65,7 @@ class DocxParser:
             warnings = tuple(sorted(reader.warnings | package.warnings()))
         if not elements:
             raise NoTextFound(name=source.name)
-        title = document_title(title, elements)
+        title = document_title(title, elements, styled=reader.title)
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
 
 
@@ -78,6 +78,8 @@ class _Reader:
         self._main = main
         self._count = 0
         self._painted = 0
+        self.title = ""
+        """The first text in the style for titles."""
         self._root = package.xml(main)
         self._targets = package.relationships(main)
         self._styles = read_styles(_part(package, main, "styles"))
@@ -171,6 +173,7 @@ class _Reader:
             return
         level = self._outline_level(element, style)
         if level:
+            self.title = self.title or (one_line(text) if self._styles.is_title(style) else "")
             yield Element(ElementKind.HEADING, one_line(text), anchor, level=level)
         elif heading := numbered_heading(text):
             yield Element(ElementKind.HEADING, heading.title, anchor, level=heading.level)

@@ -85,6 +85,10 @@ class Styles:
         """Whether the style is one of a table of contents."""
         return any(_CONTENTS_STYLE.match(found.name) for found in self.chain(style))
 
+    def is_title(self, style: str) -> bool:
+        """Whether the style is that of the document's title."""
+        return any(_TITLE_STYLE.match(found.name) for found in self.chain(style))
+
     def level(self, style: str) -> int:
         """Depth of a heading; 0 for body text (outline level 9 says so explicitly)."""
         for found in self.chain(style):

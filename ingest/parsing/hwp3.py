@@ -110,7 +110,7 @@ class Hwp3Parser:
         warnings = (DAMAGED_PARTS,) * (reader.cut or not complete) + (HIDDEN_TEXT,) * assembler.hidden
         if any(UNKNOWN in element.text for element in elements):
             warnings += (UNMAPPED,)
-        title = document_title(_field(summary, _TITLE), elements)
+        title = document_title(_field(summary, _TITLE), elements, styled=assembler.title)
         about = metadata(author=_field(summary, _AUTHOR), created="", modified="")
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=about)
 

@@ -77,7 +77,7 @@ class Hwp5Parser:
         title, metadata = read_summary(container.optional(_SUMMARY))
         damaged = whole < len(sections) or container.damaged_shapes
         warnings = (DAMAGED_PARTS,) * damaged + (HIDDEN_TEXT,) * assembler.hidden
-        title = document_title(title, elements)
+        title = document_title(title, elements, styled=assembler.title)
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
 
 

@@ -92,6 +92,8 @@ class Assembler:
         self._looks: dict[int, tuple[int, bool]] = {}
         self._sizes: Counter[int] = Counter()
         self.hidden = False
+        self.title = ""
+        """The first text in the style for titles."""
         self.apart: list[Element] = []
         """Notes, captions, page headers and what stands in boxes: text beside the flow, in the order of the file."""
 
@@ -192,6 +194,7 @@ class Assembler:
             return
         level = self._level(paragraph)
         if level and may_be_heading(text):
+            self.title = self.title or (one_line(text) if _TITLE_STYLE.match(paragraph.style) else "")
             yield Element(ElementKind.HEADING, one_line(shown), anchor, level=level)
         elif shape.head in (Head.NONE, Head.OUTLINE) and (heading := numbered_heading(shown)):
             yield Element(ElementKind.HEADING, heading.title, anchor, level=heading.level)

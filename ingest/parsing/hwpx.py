@@ -83,7 +83,7 @@ class _Document:
         if not elements:
             raise NoTextFound(name=name)
         warnings = (DAMAGED_PARTS,) * (self._damaged or whole < len(sections)) + (HIDDEN_TEXT,) * assembler.hidden
-        title = document_title(self._package.title, elements)
+        title = document_title(self._package.title, elements, styled=assembler.title)
         media_type = self._source.media_type
         about = self._package.metadata()
         return ParsedDocument(title, media_type, parser, elements, warnings=warnings, metadata=about)

@@ -86,7 +86,7 @@ class OdtParser:
             warnings = tuple(sorted(reader.warnings | package.warnings(content)))
         if not elements:
             raise NoTextFound(name=source.name)
-        title = document_title(title, elements)
+        title = document_title(title, elements, styled=reader.title)
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
 
 
@@ -95,6 +95,8 @@ class OdtReader:
 
     def __init__(self, package: OdfPackage, content: Any) -> None:
         self.warnings: set[str] = set()
+        self.title = ""
+        """The first text in the style for titles."""
         self._package = package
         self._content = content
         self._count = 0
@@ -204,6 +206,7 @@ class OdtReader:
         if place.in_index:
             yield Element(ElementKind.TEXT, text, anchor)
         elif not place.depth and self._styles.is_named(style, "Title"):
+            self.title = self.title or one_line(text)
             yield Element(ElementKind.HEADING, one_line(text), anchor, level=1)
         elif heading := numbered_heading(text):
             yield Element(ElementKind.HEADING, heading.title, anchor, level=heading.level)

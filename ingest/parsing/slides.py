@@ -29,4 +29,4 @@ def with_heading(elements: Iterable[Element], anchor: SlideAnchor) -> Iterator[E
 def deck_title(metadata: str, elements: Sequence[Element]) -> str:
     """As `document_title`; the number of a slide is no title."""
     named = [e for e in elements if e.kind is not ElementKind.HEADING or not _NUMBERED.fullmatch(e.text)]
-    return document_title(metadata, named)
+    return document_title(metadata, named, beside=True)

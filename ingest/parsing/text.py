@@ -60,7 +60,7 @@ class TextParser:
         lines, warnings = read_lines(path, source)
         require_readable(sum(len(line.strip()) for line in lines), source.name)  # before the work
         elements = text_elements(lines)
-        title = document_title("", elements, styled=False)
+        title = document_title("", elements)
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
 
 

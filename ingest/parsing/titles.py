@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 from ingest.parsing.characters import one_line
-from ingest.parsing.headings import numbered_heading
 from rag.domain.document import Element, ElementKind
 
 _PRINTED_FROM = re.compile(r"^Microsoft (?:Office )?(?:Word|Excel|PowerPoint)\s*-\s*", re.I)
@@ -22,13 +21,15 @@ _NEAR_THE_BEGINNING = 12
 _MIN_LETTERS = 2
 
 
-def document_title(metadata: str, elements: Sequence[Element], *, styled: bool = True) -> str:
+def document_title(metadata: str, elements: Sequence[Element], *, styled: str = "", beside: bool = False) -> str:
     """Empty when there is neither a usable title nor a heading that is one.
 
     Args:
-        styled: whether the format has headings of its own, of which the first may be the title even if others are as high.
+        styled: what stands in the document in its style for titles.
+        beside: whether the first heading is the title although others are as high, as on slides. Elsewhere all would be cited
+            below it: 제1장 > 제2장.
     """
-    return usable_title(metadata) or _highest_heading(elements, styled)
+    return usable_title(metadata) or usable_title(styled) or _highest_heading(elements, beside)
 
 
 def usable_title(metadata: str) -> str:
@@ -50,13 +51,11 @@ def _mended(text: str) -> str:
     return mended if any("가" <= character <= "힣" for character in mended) else ""
 
 
-def _highest_heading(elements: Sequence[Element], styled: bool) -> str:
+def _highest_heading(elements: Sequence[Element], beside: bool) -> str:
     headings = [element for element in elements if element.kind is ElementKind.HEADING]
     near = [element for element in elements[:_NEAR_THE_BEGINNING] if element.kind is ElementKind.HEADING]
     if not headings:
         return ""
     highest = min(near or headings[:1], key=lambda element: element.level)
     as_high = sum(element.level <= highest.level for element in headings)
-    if as_high > 1 and (not styled or numbered_heading(highest.text)):
-        return ""  # 제1장, of several: the others stand beside it, not below
-    return highest.text
+    return highest.text if as_high == 1 or beside else ""

@@ -47,6 +47,19 @@ def with_part(package: bytes, part: str, data: str, kind: str, relation: str = "
     return zip_bytes(entries)
 
 
+def test_the_title_is_what_stands_in_its_style_not_the_first_of_several_headings(parsed):
+    document = docx.Document()
+    document.core_properties.title = ""
+    for text in ("개요", "배경"):
+        document.add_heading(text, 1)
+        document.add_paragraph("본문이다.")
+    assert parsed(document).title == ""
+    document.paragraphs[0].insert_paragraph_before("여비 규정", style="Title")
+    found = parsed(document)
+    assert found.title == "여비 규정"
+    assert outline(found)[0] == (1, "여비 규정")
+
+
 def test_merged_cells_stand_in_every_row_and_column_that_they_cover(parsed):
     document = docx.Document()
     table = document.add_table(4, 4)

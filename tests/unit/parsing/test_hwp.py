@@ -102,6 +102,12 @@ def test_headings_by_style_name(read):
     assert kinds(document) == [("heading", "여비 규정"), ("text", "본문이다."), ("text", "1. 총칙 3")]
 
 
+def test_the_title_is_what_stands_in_its_style_not_the_first_of_several_headings(read):
+    chapters = [Paragraph("총칙", style="개요 1"), Paragraph("본문이다."), Paragraph("복무", style="개요 1")]
+    assert read([*chapters, Paragraph("본문이다.")]).title == ""
+    assert read([Paragraph("여비 규정", style="제목"), *chapters]).title == "여비 규정"
+
+
 def test_larger_bold_type_is_a_heading_where_the_document_names_none(read):
     document = read(
         [

@@ -50,8 +50,11 @@ def test_headings_paragraphs_and_blanks(parsed):
 
 def test_title_style(parsed):
     title = '<style:style style:name="Title" style:family="paragraph" style:display-name="Title"/>'
-    result = parsed(odf_bytes("text", '<text:p text:style-name="Title">취업규칙</text:p>', styles=title))
-    assert outline(result) == [(1, "취업규칙")]
+    chapters = '<text:h text:outline-level="1">총칙</text:h><text:h text:outline-level="1">복무</text:h>'
+    result = parsed(odf_bytes("text", f'<text:p text:style-name="Title">취업규칙</text:p>{chapters}', styles=title))
+    assert outline(result) == [(1, "취업규칙"), (1, "총칙"), (1, "복무")]
+    assert result.title == "취업규칙"
+    assert parsed(odf_bytes("text", chapters, styles=title)).title == ""
 
 
 def test_lists_are_numbered_as_shown(parsed):

@@ -32,16 +32,19 @@ def heading(text: str, level: int) -> Element:
 
 
 def test_the_highest_heading_near_the_beginning():
-    assert document_title("", [heading("한빛저축은행", 3), heading("정책", 1), heading("총칙", 1)]) == "정책"
+    assert document_title("", [heading("한빛저축은행", 3), heading("정책", 1), heading("총칙", 2)]) == "정책"
     assert document_title("Slide 1", []) == ""
     body = [Element(ElementKind.TEXT, "x", LineAnchor(1, 1))] * 50
-    assert document_title("", [*body, heading("늦게", 2), heading("더 늦게", 1)]) == "늦게"
+    assert document_title("", [*body, heading("늦게", 2), heading("더 늦게", 3)]) == "늦게"
 
 
-def test_a_chapter_beside_others_is_no_title():
+def test_a_heading_beside_others_is_no_title():
     chapters = [heading("제1장 총칙", 2), heading("제1조(목적)", 5), heading("제2장 심사", 2)]
     assert document_title("", chapters) == ""
     assert document_title("", [heading("여신규정", 1), *chapters]) == "여신규정"
     assert document_title("", chapters[:2]) == "제1장 총칙"  # an extract
-    assert document_title("", [heading("Install", 1), heading("Use", 1)]) == "Install"
-    assert document_title("", [heading("Install", 1), heading("Use", 1)], styled=False) == ""
+    slides = [heading("Install", 1), heading("Use", 1)]
+    assert document_title("", slides) == ""
+    assert document_title("", slides, beside=True) == "Install"
+    assert document_title("", slides, styled="Manual") == "Manual"
+    assert document_title("Handbook", slides, styled="Manual") == "Handbook"
