@@ -17,6 +17,13 @@ _PLACEHOLDER = re.compile(
 )
 """What programs write when nobody gave a title."""
 
+_RULES = re.compile(
+    r"((?=.{2,50}$)[가-힣A-Za-z0-9 ·ㆍ「」・,()-]*"
+    r"(?:법|법률|시행령|시행규칙|규정|규칙|규약|지침|세칙|내규|정관|요령|기준|약관|강령|예규|훈령|고시|조례|협약|계약서?))"
+    r"(?:\s*[\[(<〈].*)?$"
+)
+"""Their names, also with a date behind; not how a sentence ends."""
+_FIRST_PART = re.compile(r"제\s?\d{1,4}\s?[편장절조]")
 _NEAR_THE_BEGINNING = 12
 _MIN_LETTERS = 2
 
@@ -29,7 +36,9 @@ def document_title(metadata: str, elements: Sequence[Element], *, styled: str = 
         beside: whether the first heading is the title although others are as high, as on slides. Elsewhere all would be cited
             below it: 제1장 > 제2장.
     """
-    return usable_title(metadata) or usable_title(styled) or _highest_heading(elements, beside)
+    return (
+        usable_title(metadata) or usable_title(styled) or _name_of_rules(elements) or _highest_heading(elements, beside)
+    )
 
 
 def usable_title(metadata: str) -> str:
@@ -49,6 +58,16 @@ def _mended(text: str) -> str:
     except UnicodeError:
         return ""
     return mended if any("가" <= character <= "힣" for character in mended) else ""
+
+
+def _name_of_rules(elements: Sequence[Element]) -> str:
+    """The name of a statute or of rules that stands as a plain line above the first chapter or article; empty where none does."""
+    for number, element in enumerate(elements[:_NEAR_THE_BEGINNING]):
+        if element.kind is ElementKind.HEADING:
+            above = elements[:number] if _FIRST_PART.match(element.text) else ()
+            lines = (line.strip() for item in above if item.kind is ElementKind.TEXT for line in item.text.split("\n"))
+            return next((found[1] for line in lines if (found := _RULES.match(line))), "")
+    return ""
 
 
 def _highest_heading(elements: Sequence[Element], beside: bool) -> str:

@@ -62,6 +62,7 @@ _EFFECTS = {
     "purge.original_removed": "its original is gone, no row says so",
     "purge.row_written": "what was removed of a group is written, not committed",
     "purge.row_committed": "committed; another group is not begun, no receipt is closed",
+    "purge.log_emptied": "what was deleted stands nowhere any more, no receipt says so",
     "purge.receipt_written": "receipts are closed, not committed",
     "purge.receipt_committed": "some receipts are closed, others are not",
     "purge.end": "the purge is on record, the queue does not know",

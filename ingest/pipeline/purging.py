@@ -17,7 +17,7 @@ from ingest.pipeline.halving import Halving
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.maintenance import drop_originals
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
-from rag.domain.errors import PurgeIncomplete, SeogoError
+from rag.domain.errors import PurgeIncomplete, SeogoError, StoreUnavailable
 from rag.store import attribute, family, lifecycle, receipt
 from rag.store import chunk as chunks_table
 from rag.store import version as versions_table
@@ -133,6 +133,8 @@ def _close_receipts(pipeline: Pipeline, document_ids: Sequence[UUID], failed: Ma
     """
     with pipeline.database.read() as session:
         waiting = [item for item in receipt.open_of_documents(session, document_ids) if item[0] not in failed]
+    if waiting:
+        _forget_overwritten(pipeline, [receipt_id for receipt_id, _ in waiting])
     resisting: list[DeletionReceipt] = []
     closing = Halving()
     try:
@@ -146,6 +148,20 @@ def _close_receipts(pipeline: Pipeline, document_ids: Sequence[UUID], failed: Ma
     if left:
         with pipeline.database.read() as session:
             raise PurgeIncomplete(name=session.get_one(DeletionReceipt, next(reversed(left))).source_key)
+
+
+def _forget_overwritten(pipeline: Pipeline, receipt_ids: Sequence[UUID]) -> None:
+    """Let nothing that was deleted stand in the database's log before these receipts say that it is gone.
+
+    Raises:
+        StoreUnavailable: readers left no time for it, as the receipts then tell.
+    """
+    try:
+        pipeline.database.empty_log()
+    except StoreUnavailable as error:
+        _note_failures(pipeline, dict.fromkeys(receipt_ids, error))
+        raise
+    reached("purge.log_emptied", receipt_ids[0])
 
 
 def _key_of(pipeline: Pipeline, document_id: UUID) -> str:

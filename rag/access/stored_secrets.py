@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rag.blobs.keyring import Keyring
@@ -110,8 +110,6 @@ def _changed(database: Database, turned: Callable[[str, bytes], bytes | None]) -
         ids = [row[0] for row in _with_secrets(session)]
     for identity in ids:  # a transaction each: a server at work waits for none of them
         with database.write() as session:
-            if database.is_sqlite:
-                session.execute(text("PRAGMA secure_delete=ON"))
             row = session.get(Repository, identity, with_for_update=True)
             if row is None or row.webhook_secret is None:
                 continue

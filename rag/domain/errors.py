@@ -623,8 +623,8 @@ class StoreReadOnly(StoreUnavailable):
 
 
 class StoreLogKept(StoreUnavailable):
-    """What was overwritten still stands in the database's log, since others are busy with it. Run this again; where it stays so,
-    stop Seogo for that time."""
+    """What was overwritten or deleted still stands in the database's log, since others are busy with it. A deletion tries again
+    by itself; run a command again, and where it stays so, stop Seogo for that time."""
 
     code = "store_log_kept"
 

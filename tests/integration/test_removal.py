@@ -6,7 +6,8 @@ import hashlib
 import threading
 import time
 from collections.abc import Sequence
-from uuid import UUID
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +15,9 @@ from sqlalchemy import select
 from ingest.pipeline import hiding, maintenance, purging, removal, retention
 from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.steps import Batch
-from rag.domain.errors import CollectionNotFound, PurgeIncomplete
+from rag.domain.errors import CollectionNotFound, PurgeIncomplete, StoreLogKept
 from rag.index.base import PointTags
+from rag.store import checkpoints
 from rag.store import receipt as receipts
 from rag.store.base import utc_now
 from rag.store.collection import Collection
@@ -55,6 +57,51 @@ def test_a_receipt_says_who_deleted_what_and_that_nothing_is_left(service: Runni
     with rag.database.read() as session:
         row = session.get_one(Document, UUID(document["id"]))
         assert (row.title, row.author) == ("", ""), "no word of the document stays"
+
+
+def test_no_word_of_what_was_deleted_stays_in_a_file_of_the_service(service: Running) -> None:
+    if not service.services.rag.database.is_sqlite:
+        pytest.skip("PostgreSQL's files are its own")
+    caller = service.caller()
+    name = caller.collection()
+    word = f"zq{uuid4().hex}"
+    [document] = caller.ingest(name, {"합병.md": f"# 계획\n\n합병의 암호명은 {word}이다.\n"})
+    folder = Path(service.services.rag.database.url.database or "").parent
+    assert files_with(word, folder), "or this finds nothing at all"
+    caller.receipt(caller.delete(f"/api/v1/documents/{document['id']}").json()["id"])
+    assert files_with(word, folder) == []
+
+
+def test_a_receipt_waits_for_who_reads_what_was_deleted(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not service.services.rag.database.is_sqlite:
+        pytest.skip("a reader of PostgreSQL keeps no log open")
+    monkeypatch.setattr(checkpoints, "TRIES", 2)
+    caller = service.caller()
+    [document] = caller.ingest(caller.collection(), {"합병.md": PLAN + "누가 읽는 중이다.\n"})
+    rag, pipeline = service.services.rag, service.services.ingest.pipeline
+    with rag.database.snapshot() as session:
+        session.execute(select(Document.id))
+        made = removal.hide_document(rag.database, permit_for(service, caller), UUID(document["id"]))
+        with pytest.raises(StoreLogKept):
+            purging.purge_document(pipeline, UUID(document["id"]))
+        with rag.database.read() as now:
+            [open_yet] = receipts.by_ids(now, [made.id])
+        assert (open_yet.purged_at, open_yet.purge_error) == (None, "store_log_kept")
+    purging.purge_document(pipeline, UUID(document["id"]))
+    assert set(caller.receipt(str(made.id))["verified"].values()) == {0}
+
+
+def files_with(word: str, folder: Path) -> list[str]:
+    """Files below the folder that hold the word as it is written."""
+    found = []
+    for path in folder.rglob("*"):
+        try:
+            content = path.read_bytes() if path.is_file() else b""
+        except FileNotFoundError:  # work goes on meanwhile
+            continue
+        if word.encode() in content:
+            found.append(path.relative_to(folder).as_posix())
+    return found
 
 
 def test_an_original_that_another_document_has_stays(service: Running) -> None:

@@ -38,6 +38,24 @@ def test_the_highest_heading_near_the_beginning():
     assert document_title("", [*body, heading("늦게", 2), heading("더 늦게", 3)]) == "늦게"
 
 
+@pytest.mark.parametrize(
+    ("above", "title"),
+    [
+        ("금융지주회사법", "금융지주회사법"),
+        ("금융지주회사법\n[시행 2024. 2. 9.] [법률 제19234호]", "금융지주회사법"),
+        ("대외비\n여신업무 취급 세칙 [2026. 3. 1. 개정]", "여신업무 취급 세칙"),
+        ("이 문서는 규정을 설명한다.", ""),
+        ("대외비", ""),
+        ("법", ""),
+    ],
+)
+def test_the_name_of_rules_above_their_first_part(above, title):
+    text = Element(ElementKind.TEXT, above, LineAnchor(1, 1))
+    articles = [heading("제1조(목적)", 5), heading("제2조(정의)", 5)]
+    assert document_title("", [text, *articles]) == title
+    assert document_title("", [text, heading("Scope", 1), heading("Use", 1)]) == ""
+
+
 def test_a_heading_beside_others_is_no_title():
     chapters = [heading("제1장 총칙", 2), heading("제1조(목적)", 5), heading("제2장 심사", 2)]
     assert document_title("", chapters) == ""
