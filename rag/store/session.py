@@ -220,8 +220,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     pragmas = ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={_BUSY_TIMEOUT_MS}", "synchronous=NORMAL")
-    pragmas += ("secure_delete=ON",)  # what is deleted is overwritten; some builds of SQLite do so by themselves
-    for pragma in (*pragmas, f"wal_autocheckpoint={IN_COMMIT_PAGES}"):
+    # What is deleted is overwritten: some builds of SQLite do so by themselves.
+    for pragma in (*pragmas, "secure_delete=ON", f"wal_autocheckpoint={IN_COMMIT_PAGES}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
