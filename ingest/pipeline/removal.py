@@ -34,8 +34,11 @@ from rag.store.document import Document
 from rag.store.receipt import Actor, DeletionReason, DeletionReceipt, ReceiptKind
 from rag.store.session import Database
 
-BATCH = 100
+BATCH = 200
 """Documents hidden in one transaction while a collection is deleted."""
+PURGED_TOGETHER = 500
+"""Documents of a deleted collection that one step purges: what a step costs by itself, and the emptying of the store's log, is
+the same for one. 10,000 documents took two thirds of the time that they take a hundred at once."""
 
 
 def hide_document(database: Database, permit: Permit, document_id: UUID) -> DeletionReceipt:
@@ -133,7 +136,7 @@ def purge_next(pipeline: Pipeline, collection_id: UUID) -> int:
     """Purge the next hidden documents of a deleted collection; returns how many, those of which something is left among them."""
     with pipeline.database.read() as session:
         parent = _receipt_of_collection(session, collection_id)
-        ids = receipt.open_children(session, parent.id, BATCH)
+        ids = receipt.open_children(session, parent.id, PURGED_TOGETHER)
     purge_as_far_as_possible(pipeline, ids)
     reached("collection.batch_purged", collection_id)
     return len(ids)
