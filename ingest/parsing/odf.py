@@ -40,6 +40,10 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z
 _FRACTION = re.compile(r"\.\d+")
 _MACROS = re.compile(r"^(?:Basic|Scripts)/.+\.(?:xml|py|js|bsh|java)$")
 _LIBRARY_LISTS = ("script-lc.xml", "script-lb.xml")
+_NO_OBJECTS = ("META-INF/", "Pictures/", "media/", "Thumbnails/", "ObjectReplacements/", "Configurations2/", "Fonts/")
+_FILE_HEADS = (b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"%PDF")
+"""How an OLE object or another file begins."""
+
 _OUTSIDE = re.compile(r"(?:[a-z][a-z0-9+.-]*:|//|\.\./|/)", re.I)
 _LINKING = frozenset({f"{DRAW}image", f"{DRAW}object", f"{DRAW}object-ole", f"{DRAW}plugin", f"{TEXT}section-source"})
 _SKIPPED = frozenset(
@@ -138,15 +142,26 @@ class OdfPackage:
             found.add(EXTERNAL_CONTENT)
         return found
 
-    def _embedded(self) -> list[str]:
+    def _embedded(self) -> set[str]:
         """OLE objects, and documents inside this one that are neither chart nor formula."""
         known = ("chart", "formula", "graphics")
-        return [
+        declared = {
             path
             for path, kind in self._types.items()
             if kind == "application/vnd.sun.star.oleobject"
             or (path.endswith("/") and path != "/" and "opendocument." in kind and not kind.endswith(known))
-        ]
+        }
+        return declared | {name for name in self._names if self._is_file(name)}
+
+    def _is_file(self, part: str) -> bool:
+        """Whether a part is an OLE object or a whole file: Office declares such ones as plain bytes, or not at all."""
+        if part.startswith(_NO_OBJECTS) or part.endswith(("/", ".xml")):
+            return False
+        try:
+            with self._archive.open(part) as stream:
+                return stream.read(8).startswith(_FILE_HEADS)
+        except UNREADABLE:
+            return False  # of a part that nobody read
 
     def _meta(self) -> Any | None:
         """Properties are claims about the document: damaged ones are worth no failure."""

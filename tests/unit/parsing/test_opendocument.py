@@ -163,6 +163,31 @@ def test_headers_contents_metadata_and_what_is_not_read(parsed):
     assert result.warnings == ("embedded_not_read", "external_content", "has_macros")
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text", "<text:p>본문</text:p>"),
+        ("spreadsheet", '<table:table table:name="가"><table:table-row><table:table-cell><text:p>본문</text:p>'
+         "</table:table-cell></table:table-row></table:table>"),
+        ("presentation", "<draw:page><draw:frame><draw:text-box><text:p>본문</text:p></draw:text-box></draw:frame></draw:page>"),
+    ],
+)  # fmt: skip
+def test_files_inside_are_told_whatever_the_manifest_calls_them(parsed, kind, body):
+    more = {
+        "META-INF/manifest.xml": (
+            '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+            '<m:file-entry m:full-path="Object 1" m:media-type="application/octet-stream"/></m:manifest>'
+        ).encode(),
+        "Object 1": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+        "ObjectReplacements/Object 1": b"\x01\0\0\0",
+    }
+    result = parsed(odf_bytes(kind, body, more=more))
+    assert result.warnings == ("embedded_not_read",)
+    assert result.metadata.attributes == (("embedded_files", "1"),)
+    pictures = {"Pictures/1.pdf": b"%PDF-1.4", "Object 2/content.xml": CHART, "layout-cache": b"\x03\0"}
+    assert parsed(odf_bytes(kind, body, more=pictures)).warnings == ()
+
+
 def test_encrypted(parsed):
     manifest = (
         '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><m:file-entry m:full-path="content.xml">'
