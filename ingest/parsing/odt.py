@@ -105,27 +105,32 @@ class OdtReader:
             self._lists.add(root)
 
     def document(self) -> Iterator[Element]:
-        """Headers, body, footers."""
+        """Page headers and footers, which belong to no section, then the body."""
         body = self._content.find(f"{OFFICE}body/{OFFICE}text")
         if body is None:
             return
-        yield from self._margins("header")
+        yield from self._margins()
         yield from self.blocks(body, _Place())
-        yield from self._margins("footer")
 
-    def _margins(self, kind: str) -> Iterator[Element]:
-        """Texts of all headers or footers, each once; fields such as the page's number are no text of the author's."""
-        place = max(self._count, 1)
-        tags = [f"{STYLE}{kind}{variant}" for variant in ("", "-left", "-first")]
+    def _margins(self) -> Iterator[Element]:
+        """Texts of all headers, then of all footers, each once; fields such as the page's number are no text of the author's."""
+        root = self._style_root
+        margins = [
+            margin
+            for kind in ("header", "footer")
+            for margin in (
+                root.iter(*(f"{STYLE}{kind}{at}" for at in ("", "-left", "-first"))) if root is not None else ()
+            )
+        ]
         seen: set[str] = set()
-        for margin in self._style_root.iter(*tags) if self._style_root is not None else ():
+        for margin in margins:
             for paragraph in margin.iter(f"{TEXT}p", f"{TEXT}h"):
                 if next(paragraph.iter(f"{TEXT}page-number", f"{TEXT}page-count"), None) is not None:
                     continue
                 text = squeeze(self._read(paragraph, painted=False).text)
                 if text and text not in seen:
                     seen.add(text)
-                    yield Element(ElementKind.TEXT, text, ParagraphAnchor(place, place))
+                    yield Element(ElementKind.TEXT, text, ParagraphAnchor(1, 1))
 
     def blocks(self, parent: Any, place: _Place) -> Iterator[Element]:
         """Elements of everything that stands directly in `parent`."""

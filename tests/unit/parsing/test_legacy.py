@@ -109,7 +109,10 @@ def test_objects_on_slides_are_told(tmp_path):
 @pytest.mark.parametrize(("flag", "expected"), [(1, "has_macros"), (0, "")])
 def test_macros_of_slides_are_told(tmp_path, flag, expected):
     atom = slides_record(0x0400, struct.pack("<III", 7, flag, 2))
-    assert warnings_of_slides(tmp_path, slides_record(0x03E8, slides_record(0x07D0, slides_record(0x03FF, atom)))) == expected
+    assert (
+        warnings_of_slides(tmp_path, slides_record(0x03E8, slides_record(0x07D0, slides_record(0x03FF, atom))))
+        == expected
+    )
 
 
 def test_rtf_in_korean(tmp_path):

@@ -67,6 +67,14 @@ def test_lists_are_numbered_as_shown(parsed):
     assert texts(result) == ["제3조 (목적)", "가. 첫째", "나. 둘째", "이어지는 문단", "제4조 (정의)", "제5조 (적용)"]
 
 
+def test_a_level_that_is_passed_over_counts_as_if_it_stood_there(parsed):
+    body = (
+        '<text:list text:style-name="L1"><text:list-item><text:list><text:list-item><text:p>첫째</text:p></text:list-item>'
+        "</text:list></text:list-item><text:list-item><text:p>(정의)</text:p></text:list-item></text:list>"
+    )
+    assert texts(parsed(odf_bytes("text", body, automatic=LISTS))) == ["가. 첫째", "제4조 (정의)"]
+
+
 def test_tables_with_merged_and_repeated_cells(parsed):
     body = (
         "<table:table><table:table-header-rows><table:table-row><table:table-cell><text:p>구분</text:p></table:table-cell>"
@@ -143,7 +151,7 @@ def test_headers_contents_metadata_and_what_is_not_read(parsed):
     )
     master = (
         "<office:master-styles><style:master-page><style:header><text:p>대외비</text:p><text:p>쪽 <text:page-number/></text:p>"
-        "</style:header></style:master-page></office:master-styles>"
+        "</style:header><style:footer><text:p>한빛은행</text:p></style:footer></style:master-page></office:master-styles>"
     )
     body = (
         "<text:table-of-content><text:index-body><text:p>제1장 총칙 1</text:p></text:index-body></text:table-of-content>"
@@ -156,7 +164,7 @@ def test_headers_contents_metadata_and_what_is_not_read(parsed):
         "Basic/script-lc.xml": b"<x/>",
     }
     result = parsed(odf_bytes("text", body, styles=master, more=more))
-    assert texts(result) == ["대외비", "제1장 총칙 1", "본문"]
+    assert texts(result) == ["대외비", "한빛은행", "제1장 총칙 1", "본문"]
     assert outline(result) == []
     assert result.title == "여신 규정"
     assert (result.metadata.author, result.metadata.created_at) == ("김작성", "2026-03-01T09:00:00")
@@ -175,9 +183,9 @@ def test_headers_contents_metadata_and_what_is_not_read(parsed):
 def test_files_inside_are_told_whatever_the_manifest_calls_them(parsed, kind, body):
     more = {
         "META-INF/manifest.xml": (
-            '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
-            '<m:file-entry m:full-path="Object 1" m:media-type="application/octet-stream"/></m:manifest>'
-        ).encode(),
+            b'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+            b'<m:file-entry m:full-path="Object 1" m:media-type="application/octet-stream"/></m:manifest>'
+        ),
         "Object 1": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
         "ObjectReplacements/Object 1": b"\x01\0\0\0",
     }
