@@ -6,14 +6,17 @@ lists do not, and are counted here.
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 from ingest.parsing.characters import one_line
-from ingest.parsing.containers import UNREADABLE
+from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.ooxml import EMBEDDED_NOT_READ, EXTERNAL_CONTENT, HAS_MACROS, safe_xml
 from ingest.parsing.remarks import comment_text, picture_text
 from rag.domain.document import DocumentMetadata
@@ -132,7 +135,7 @@ class OdfPackage:
 
     def warnings(self, content: Any | None) -> set[str]:
         """What the package holds that no parser reads or runs."""
-        found = set()
+        found: set[str] = set()
         if any(_MACROS.match(name) and not name.endswith(_LIBRARY_LISTS) for name in self._names):
             found.add(HAS_MACROS)
         if self._embedded():
@@ -169,6 +172,67 @@ class OdfPackage:
             return self.optional_xml("meta.xml")
         except FileDamaged:
             return None
+
+
+class FlatOdf(OdfPackage):
+    """A document that is one XML text (ODF 1.3 part 3, 3.1.2): all parts are below one root.
+
+    Raises:
+        FileDamaged: no XML.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._names = frozenset()
+        self._data = data
+        self._name = name
+        self._root = safe_xml(data, name, "XML")
+
+    def has(self, part: str) -> bool:
+        """The parts that every package has."""
+        return part in ("content.xml", "styles.xml")
+
+    def read(self, part: str) -> bytes:
+        """The whole text."""
+        return self._data
+
+    def open(self, part: str) -> IO[bytes]:
+        """The whole text as a stream."""
+        return io.BytesIO(self._data)
+
+    def xml(self, part: str) -> Any:
+        """The root, in which readers find what they look for in each part."""
+        return self._root
+
+    def object(self, reference: str) -> None:
+        """Objects stand in the text itself and are not read."""
+
+    def warnings(self, content: Any | None) -> set[str]:
+        """As of a package."""
+        found = super().warnings(self._root)
+        return found | {HAS_MACROS} if next(self._root.iter("{*}module"), None) is not None else found
+
+    def _embedded(self) -> set[str]:
+        return {str(number) for number, _ in enumerate(self._root.iter(f"{DRAW}object", f"{DRAW}object-ole"))}
+
+    def _meta(self) -> Any | None:
+        return self._root.find(f"{OFFICE}meta")
+
+
+@contextmanager
+def open_odf(path: Path, name: str) -> Iterator[OdfPackage]:
+    """The document at `path`, a package or a flat text, while the block lasts.
+
+    Raises:
+        FileEncrypted: its content is encrypted.
+        FileDamaged, ParseLimitExceeded: as `open_zip`.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"PK"
+    if not packed:
+        yield FlatOdf(path.read_bytes(), name)
+        return
+    with open_zip(path, name) as archive:
+        yield OdfPackage(archive, name)
 
 
 def _texts(meta: Any | None, tag: str) -> list[str]:

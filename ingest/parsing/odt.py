@@ -13,7 +13,6 @@ from typing import Any
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line, squeeze
-from ingest.parsing.containers import open_zip
 from ingest.parsing.docx_numbering import integer
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.odf import (
@@ -33,6 +32,7 @@ from ingest.parsing.odf import (
     description,
     formula_text,
     href,
+    open_odf,
 )
 from ingest.parsing.odf_lists import OdfLists
 from ingest.parsing.odf_tables import grid
@@ -77,8 +77,7 @@ class OdtParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
-        with open_zip(path, source.name) as archive:
-            package = OdfPackage(archive, source.name)
+        with open_odf(path, source.name) as package:
             content = package.xml("content.xml")
             reader = OdtReader(package, content)
             elements = tuple(reader.document())

@@ -196,6 +196,50 @@ def test_files_inside_are_told_whatever_the_manifest_calls_them(parsed, kind, bo
     assert parsed(odf_bytes(kind, body, more=pictures)).warnings == ()
 
 
+def flat_bytes(kind: str, body: str, *, before: str = "") -> bytes:
+    """A flat file: what packages have in several parts stands below one root."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document {NAMESPACES} '
+        f'office:mimetype="application/vnd.oasis.opendocument.{kind}">{before}'
+        f"<office:body><office:{kind}>{body}</office:{kind}></office:body></office:document>"
+    ).encode()
+
+
+def test_flat_texts(parsed):
+    before = (
+        "<office:meta><dc:title>여신 규정</dc:title><meta:initial-creator>김작성</meta:initial-creator></office:meta>"
+        f"<office:automatic-styles>{LISTS}</office:automatic-styles><office:master-styles><style:master-page><style:header>"
+        "<text:p>대외비</text:p></style:header></style:master-page></office:master-styles>"
+    )
+    body = '<text:list text:style-name="L1"><text:list-item><text:p>(목적)</text:p></text:list-item></text:list>'
+    result = parsed(flat_bytes("text", body, before=before), "규정.fodt")
+    assert texts(result) == ["대외비", "제3조 (목적)"]
+    assert (result.title, result.metadata.author, result.warnings) == ("여신 규정", "김작성", ())
+
+
+def test_flat_sheets_and_slides(parsed):
+    cells = "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in ("구분", "한도"))
+    sheet = f'<table:table table:name="한도"><table:table-row>{cells}</table:table-row></table:table>'
+    assert texts(parsed(flat_bytes("spreadsheet", sheet), "a.fods")) == ["한도", "| 구분 | 한도 |\n| --- | --- |"]
+    slide = "<draw:page><draw:frame><draw:text-box><text:p>본문</text:p></draw:text-box></draw:frame></draw:page>"
+    assert "본문" in texts(parsed(flat_bytes("presentation", slide), "a.fodp"))
+
+
+def test_what_is_not_read_of_a_flat_file_is_told(parsed):
+    chart = "<draw:frame><draw:object><office:document/></draw:object></draw:frame>"
+    outside = '<draw:frame><draw:image xlink:href="http://203.0.113.9/p.png"/></draw:frame>'
+    macros = '<office:scripts><s:module xmlns:s="urn:x"/></office:scripts>'
+    result = parsed(flat_bytes("text", f"<text:p>글{chart}{outside}</text:p>", before=macros), "a.fodt")
+    assert result.warnings == ("embedded_not_read", "external_content", "has_macros")
+    assert result.metadata.attributes == (("embedded_files", "1"),)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("text", "a.fodt"), ("spreadsheet", "a.fods"), ("presentation", "a.fodp")])
+def test_a_flat_file_that_is_cut_off(parsed, kind, name):
+    with pytest.raises(FileDamaged):
+        parsed(flat_bytes(kind, "<text:p>글</text:p>")[:-20], name)
+
+
 def test_encrypted(parsed):
     manifest = (
         '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><m:file-entry m:full-path="content.xml">'
