@@ -49,7 +49,7 @@ _MAX_COLUMNS = 1_000
 class DocxParser:
     """Word documents, with and without macros, and templates."""
 
-    name = "docx/2"
+    name = "docx/3"
     media_types = (media_types.DOCX,)
 
     def bid(self, identified: Identified) -> int:

@@ -59,7 +59,7 @@ class _List:
 class OdpParser:
     """OpenDocument presentations and their templates."""
 
-    name = "odp/1"
+    name = "odp/2"
     media_types = (media_types.ODP,)
 
     def bid(self, identified: Identified) -> int:

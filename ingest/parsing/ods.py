@@ -62,7 +62,7 @@ _MAX_ROW = 1 << 20
 class OdsParser:
     """OpenDocument spreadsheets and their templates."""
 
-    name = "ods/1"
+    name = "ods/2"
     media_types = (media_types.ODS,)
 
     def bid(self, identified: Identified) -> int:

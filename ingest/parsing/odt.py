@@ -68,7 +68,7 @@ class _Place:
 class OdtParser:
     """OpenDocument texts and their templates."""
 
-    name = "odt/1"
+    name = "odt/2"
     media_types = (media_types.ODT,)
 
     def bid(self, identified: Identified) -> int:

@@ -48,7 +48,7 @@ def test_a_conversion_is_preferred_where_it_is_possible(with_libreoffice):
 
 def test_without_libreoffice_plainer_readers_take_over(without_libreoffice):
     assert chosen(media_types.RTF) == "rtf/1"
-    assert chosen(media_types.XLSB) == "xlsb/1"
+    assert chosen(media_types.XLSB) == "xlsb/2"
     assert chosen(media_types.DOC) == chosen(media_types.PPT) == "legacy/1"
 
 
