@@ -2,7 +2,8 @@
 
 Neither `unstructured` nor `python-docx` is used: both lose which paragraph a text came from (the anchor), automatic
 numbers such as `제1조`, text boxes, footnotes and text inserted under tracked changes, and open no .docm and no .dotx.
-Headers come first and footers last, each text once. Comments stand after the paragraph that they were made on.
+Page headers and footers come first, each text once: they belong to no section. Comments stand after the
+paragraph that they were made on.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _MAX_COLUMNS = 1_000
 class DocxParser:
     """Word documents, with and without macros, and templates."""
 
-    name = "docx/2"
+    name = "docx/3"
     media_types = (media_types.DOCX,)
 
     def bid(self, identified: Identified) -> int:
@@ -88,13 +89,12 @@ class _Reader:
         self._notes = {kind: self._read_notes(kind) for kind in ("footnotes", "endnotes", "comments")}
 
     def document(self) -> Iterator[Element]:
-        """Headers, body, footers."""
+        """Page headers and footers, body."""
         body = self._root.find(f"{W}body")
         if body is None:
             return
-        yield from self._margins(body, "header")
+        yield from self._margins(body)
         yield from self.blocks(body, 0)
-        yield from self._margins(body, "footer")
 
     def blocks(self, parent: Any, nesting: int) -> Iterator[Element]:
         """Elements of everything that stands directly in `parent`."""
@@ -112,18 +112,20 @@ class _Reader:
             elif child.tag == f"{W}altChunk":
                 self.warnings.add(EMBEDDED_NOT_READ)
 
-    def _margins(self, body: Any, kind: str) -> Iterator[Element]:
-        """Texts of all headers or footers, each once, without page numbers."""
-        place = max(self._count, 1)
+    def _margins(self, body: Any) -> Iterator[Element]:
+        """Texts of all headers, then of all footers, each once, without page numbers.
+
+        Behind the body, footers would stand below its last heading, with which they have nothing to do.
+        """
         seen: set[str] = set()
-        for reference in body.iter(f"{W}{kind}Reference"):
+        for reference in (*body.iter(f"{W}headerReference"), *body.iter(f"{W}footerReference")):
             part = self._targets.get(reference.get(f"{_R}id", ""))
             root = self._package.optional_xml(part) if part else None
             for paragraph in root.iter(f"{W}p") if root is not None else ():
                 text = squeeze(self._read(paragraph).text)
                 if text and text not in seen and not _PAGE_NUMBER.fullmatch(text):
                     seen.add(text)
-                    yield Element(ElementKind.TEXT, text, ParagraphAnchor(place, place))
+                    yield Element(ElementKind.TEXT, text, ParagraphAnchor(1, 1))
 
     def _read(self, paragraph: Any) -> ParagraphText:
         properties = paragraph.find(f"{W}pPr")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ingest.parsing.ooxml import W
@@ -24,11 +24,18 @@ _SMALL_ROMAN = ((9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level of a list."""
+    """One level of a list.
+
+    Attributes:
+        restart: it begins anew after a paragraph of this level (from 1) or an earlier one; 0 for never.
+        legal: all numbers in its text are shown as decimals.
+    """
 
     format: str
     text: str
     start: int
+    restart: int
+    legal: bool = False
 
 
 @dataclass
@@ -55,16 +62,26 @@ class Numbering:
         if depth in self.restarts.get(number, set()):
             self.restarts[number].discard(depth)
             counters.pop(depth, None)
+        for above in [level for level in levels if level < depth]:
+            # A level that is passed over counts as if it stood there: below 2 and 2.1.1 comes 2.2.
+            counters.setdefault(above, levels[above].start)
         counters[depth] = counters.get(depth, levels[depth].start - 1) + 1
         for deeper in [level for level in counters if level > depth]:
-            del counters[deeper]
+            if deeper not in levels or depth < levels[deeper].restart:
+                del counters[deeper]
         if levels[depth].format in ("bullet", "none"):
             return ""
-        return _PLACEHOLDER.sub(lambda found: self._shown(levels, counters, int(found[1]) - 1), levels[depth].text)
+        return _PLACEHOLDER.sub(
+            lambda found: self._shown(levels, counters, int(found[1]) - 1, depth), levels[depth].text
+        )
 
-    def _shown(self, levels: dict[int, Level], counters: dict[int, int], depth: int) -> str:
-        level = levels.get(depth)
-        return number_text(counters.get(depth, level.start), level.format) if level else ""
+    def _shown(self, levels: dict[int, Level], counters: dict[int, int], at: int, depth: int) -> str:
+        """The number of level `at` in the label of one at `depth`."""
+        level = levels.get(at)
+        if level is None:
+            return ""
+        decimal = levels[depth].legal and level.format not in ("bullet", "none")
+        return number_text(counters.get(at, level.start), "decimal" if decimal else level.format)
 
 
 def read_numbering(root: Any | None) -> Numbering:
@@ -92,7 +109,7 @@ def _apply_override(override: Any, levels: dict[int, Level], restarts: set[int])
     start = override.find(f"{W}startOverride")
     if start is not None and depth in levels:
         level = levels[depth]
-        levels[depth] = Level(level.format, level.text, integer(start.get(f"{W}val"), 1))
+        levels[depth] = replace(level, start=integer(start.get(f"{W}val"), 1))
         restarts.add(depth)
 
 
@@ -101,9 +118,24 @@ def _levels(item: Any) -> dict[int, Level]:
     for level in item.findall(f"{W}lvl"):
         depth = integer(level.get(f"{W}ilvl"))
         if 0 <= depth < _MAX_LEVELS:
-            start = integer(_value(level, "start"), 1)
-            levels[depth] = Level(_value(level, "numFmt") or "decimal", _value(level, "lvlText") or "", start)
+            levels[depth] = Level(
+                format=_value(level, "numFmt") or "decimal",
+                text=_value(level, "lvlText") or "",
+                start=integer(_value(level, "start"), 1),
+                restart=_restart(level, depth),
+                legal=_is_on(level.find(f"{W}isLgl")),
+            )
     return levels
+
+
+def _restart(level: Any, depth: int) -> int:
+    """After which level, from 1, or any earlier one it begins anew: the one before it, unless it says another (17.9.10)."""
+    said = integer(_value(level, "lvlRestart"), depth)
+    return said if 0 <= said <= depth else depth
+
+
+def _is_on(switch: Any | None) -> bool:
+    return switch is not None and switch.get(f"{W}val", "1") not in ("0", "false", "off")
 
 
 def _value(element: Any, name: str) -> str | None:

@@ -59,7 +59,7 @@ class _Book:
 class EpubParser:
     """Headings are the pages' own; a page without any gets its name in the table of contents."""
 
-    name = "epub/1"
+    name = "epub/2"
     media_types = (media_types.EPUB,)
 
     def bid(self, identified: Identified) -> int:

@@ -63,7 +63,7 @@ class Page:
 class HtmlParser:
     """Web pages saved to a file. What a browser hides and what leads elsewhere (`nav`) is left out."""
 
-    name = "html/2"
+    name = "html/3"
     media_types = (media_types.HTML,)
 
     def bid(self, identified: Identified) -> int:

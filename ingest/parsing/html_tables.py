@@ -25,27 +25,43 @@ _SECTIONS = ("thead", "tbody", "tfoot")
 def is_layout(table: Any) -> bool:
     """A table that only places things: it says so, it holds headings or tables, or one cell is a page of text.
 
-    Tables in a table that has header cells or a caption are data all the same.
+    Tables in a table that has header cells or a caption are data all the same, and so is what stands in a few cells of a
+    grid of short ones.
     """
     if table.get("role") in ("presentation", "none"):
         return True
-    if next(table.iterdescendants("h1", "h2", "h3"), None) is not None:
+    rows = [_cells(row) for row in _own_rows(table)]
+    cells = [cell for row in rows for cell in row]
+    if len(cells) < 2 or any(_is_long(cell, _LAYOUT_CELL_CHARACTERS) for cell in cells):
         return True
-    cells = [cell for row in _own_rows(table) for cell in _cells(row)]
-    if next(table.iterdescendants("table"), None) is not None and not any(
-        part.tag in ("th", "caption", "thead") for part in [*cells, *table]
-    ):
-        return True
-    return len(cells) < 2 or any(_is_long(cell) for cell in cells)
+    headings = next(table.iterdescendants("h1", "h2", "h3"), None) is not None
+    if not headings and next(table.iterdescendants("table"), None) is None:
+        return False
+    named = any(part.tag in ("th", "caption", "thead") for part in [*cells, *table])
+    return not (named and not headings) and not _is_grid(rows)
+
+
+def _is_grid(rows: list[list[Any]]) -> bool:
+    """Whether rows and columns hold short texts, of which less than half are headings or tables."""
+    widths = {len(row) for row in rows}
+    if len(rows) < 2 or len(widths) > 1 or widths == {1}:
+        return False
+    cells = [cell for row in rows for cell in row]
+    if any(_is_long(cell, _REPEATED_CHARACTERS) for cell in cells):
+        return False
+    plain = [cell for cell in cells if next(cell.iterdescendants("h1", "h2", "h3", "table"), None) is None]
+    return 2 * sum(any(text.strip() for text in cell.itertext()) for cell in plain) > len(cells)
 
 
 def rows_of(table: Any, look: Look, sight: Sight) -> Iterator[tuple[str, ...]]:
-    """Texts by column. A cell that spans rows or columns is repeated in each, unless it spans the whole table."""
+    """Texts by column. A cell that spans rows or columns is repeated in each, unless it spans the whole table and is not the
+    heading."""
     pending: dict[int, tuple[int, str]] = {}
     rows = [(row, _cells(row)) for row in _own_rows(table)]
     width = max((sum(_span(cell, "colspan") for cell in cells) for _, cells in rows), default=0)
-    for row, cells in rows:
+    for number, (row, cells) in enumerate(rows):
         texts: list[str] = []
+        is_heading = number == 0 and _names_columns(row, cells) and heading_rows(table) == 1
         row_look = _look_of_row(row, table, look)
         for cell in cells:
             _take_pending(texts, pending)
@@ -58,7 +74,7 @@ def rows_of(table: Any, look: Look, sight: Sight) -> Iterator[tuple[str, ...]]:
             if columns < 1:
                 break
             again = text if len(text) <= _REPEATED_CHARACTERS else ""
-            across = again if columns < width else ""
+            across = again if columns < width or is_heading else ""
             texts += [text, *[across] * (columns - 1)]
             left = _span(cell, "rowspan") - 1
             if left:
@@ -73,7 +89,7 @@ def heading_rows(table: Any) -> int:
     rows = [(row, _cells(row)) for row in _own_rows(table)]
     named = 0
     for row, cells in rows[: MAX_HEAD_ROWS + 1]:
-        if row.getparent().tag != "thead" and not (cells and all(cell.tag == "th" for cell in cells)):
+        if not _names_columns(row, cells):
             break
         named += 1
     placed: list[Merge] = []
@@ -90,6 +106,10 @@ def heading_rows(table: Any) -> int:
             taken.update((number + down, column + across) for down in range(height) for across in range(width))
             column += width
     return head_depth(placed, len(rows), named)
+
+
+def _names_columns(row: Any, cells: list[Any]) -> bool:
+    return row.getparent().tag == "thead" or (bool(cells) and all(cell.tag == "th" for cell in cells))
 
 
 def _look_of_row(row: Any, table: Any, look: Look) -> Look | None:
@@ -111,14 +131,15 @@ def _cells(row: Any) -> list[Any]:
     return [cell for cell in row if cell.tag in ("td", "th")]
 
 
-def _is_long(cell: Any) -> bool:
+def _is_long(cell: Any, limit: int) -> bool:
+    """Whether a cell's text is longer; white space that only lays out the source does not count."""
     length = 0
     for part in cell.iter():
         if part.tag not in SKIPPED and isinstance(part.tag, str):
-            length += len(part.text or "")
+            length += len((part.text or "").strip())
         if part is not cell:
-            length += len(part.tail or "")
-        if length > _LAYOUT_CELL_CHARACTERS:
+            length += len((part.tail or "").strip())
+        if length > limit:
             return True
     return False
 

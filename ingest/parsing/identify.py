@@ -15,6 +15,7 @@ from ingest.parsing.base import Identified
 from ingest.parsing.charset import SAMPLE_BYTES, declared_in_page, detect_charset, is_mostly_plain
 from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
 from ingest.parsing.mail_kind import mail_media_type
+from ingest.parsing.separated import is_separated
 from ingest.parsing.xml_data import is_prose
 from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
 
@@ -46,8 +47,12 @@ _OFFICE_2003 = (
         media_types.DOC_XML,
     ),
 )
+_FLAT_ODF = re.compile(r"<\w{1,20}:document\s")
+_ODF_NAMESPACE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+_ODF_KIND = re.compile(r"\s\w{1,20}:mimetype=[\"'](application/vnd\.oasis\.opendocument\.[a-z]{1,30})")
 _SEPARATED = {"csv": media_types.CSV, "tsv": media_types.TSV, "tab": media_types.TSV}
 _FIRST_LINES = 50
+_TEXT_LOOKED_AT = 65_536
 _MAIL_HEADER = re.compile(
     r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I
 )
@@ -83,8 +88,8 @@ def identify(path: Path, name: str) -> Identified:
     if mail := mail_media_type(head, extension, is_text=charset is not None):
         return Identified(mail, extension, charset or "")
     if charset is None:
-        raise UnsupportedFormat(name=name, found=media_types.format_name(media_types.BINARY))
-    text = head[:65536].decode(charset, errors="replace").lstrip("\ufeff")
+        raise UnsupportedFormat(name=name, **media_types.named(media_types.BINARY))
+    text = head[:_TEXT_LOOKED_AT].decode(charset, errors="replace").lstrip("\ufeff")
     return Identified(_text_media_type(text, extension, name), extension, charset)
 
 
@@ -101,7 +106,7 @@ def is_source_code(content: bytes, name: str) -> bool:
     charset = _charset_of(head, extension)
     if charset is None or mail_media_type(head, extension, is_text=True):
         return False
-    kind = _text_media_type(head[:65536].decode(charset, errors="replace").lstrip("\ufeff"), extension, name)
+    kind = _text_media_type(head[:_TEXT_LOOKED_AT].decode(charset, errors="replace").lstrip("\ufeff"), extension, name)
     written = extension in media_types.CODE_EXTENSIONS or extension in media_types.HTML_EXTENSIONS
     return kind == media_types.SOURCE_CODE or (written and kind in _IN_REPOSITORIES)
 
@@ -158,7 +163,7 @@ def _text_media_type(text: str, extension: str, name: str) -> str:
         return media_types.VTT
     if mail := _mail_media_type(text, extension):
         return mail
-    if office := _office_text(text, extension):
+    if office := _flat_odf(text) or _office_text(text, extension):
         return office
     if _begins_html(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
         return media_types.HTML
@@ -170,7 +175,26 @@ def _text_media_type(text: str, extension: str, name: str) -> str:
         return media_types.MARKDOWN
     if extension in media_types.HTML_EXTENSIONS:
         return media_types.HTML
-    return _SEPARATED.get(extension, media_types.TEXT)
+    return _SEPARATED.get(extension) or _unnamed(text)
+
+
+def _unnamed(text: str) -> str:
+    """Which kind a text is whose name says nothing, or no more than that it is a text."""
+    if text.lstrip().startswith("<?xml "):
+        return media_types.XML if is_prose(text) else media_types.SOURCE_CODE
+    lines = text.splitlines()
+    whole = lines if len(text) < _TEXT_LOOKED_AT else lines[:-1]  # the last one may be cut off
+    return media_types.CSV if is_separated(whole) else media_types.TEXT
+
+
+def _flat_odf(text: str) -> str:
+    """The media type of an OpenDocument file that is one XML text and no package; empty for anything else."""
+    at = _first_tag(text)
+    if not _FLAT_ODF.match(text, at):
+        return ""
+    tag = text[at : text.find(">", at)]
+    kind = _ODF_KIND.search(tag)
+    return kind[1] if kind and _ODF_NAMESPACE in tag else ""
 
 
 def _office_text(text: str, extension: str) -> str:

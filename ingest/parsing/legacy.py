@@ -46,7 +46,7 @@ class LegacyParser:
         facts = ole_facts(path)
         raise ConverterMissing(
             name=source.name,
-            found=media_types.format_name(source.media_type),
+            **media_types.named(source.media_type),
             media_type=source.media_type,
             warnings=" ".join(sorted(facts.warnings)),
         )

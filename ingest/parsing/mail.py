@@ -72,7 +72,7 @@ _BROKEN = (ValueError, LookupError, AttributeError, TypeError, AssertionError)
 class MailParser:
     """One message."""
 
-    name = "mail/1"
+    name = "mail/2"
     media_types = (media_types.EMAIL,)
 
     def bid(self, identified: Identified) -> int:

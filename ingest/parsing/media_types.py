@@ -81,6 +81,19 @@ NAMES = {
     "application/x-egg": "EGG (ALZip)",
     "application/x-alz": "ALZ (ALZip)",
     BINARY: "binary data",
+    "image/gif": "GIF",
+    "application/postscript": "PostScript",
+    "application/zstd": "Zstandard",
+    "application/x-elf": "a Linux program (ELF)",
+    "application/vnd.microsoft.portable-executable": "a Windows program (EXE, DLL)",
+    "application/vnd.sqlite3": "an SQLite database",
+    "application/vnd.apache.parquet": "Parquet",
+    "video/mp4": "video (MP4)",
+    "video/x-matroska": "video (MKV, WebM)",
+    "audio/mpeg": "audio (MP3)",
+    "audio/ogg": "audio (Ogg)",
+    "application/x-riff": "audio or video (WAV, AVI)",
+    "application/vnd.oasis.opendocument.graphics": "OpenDocument Drawing (.odg)",
     DOC: "Word 97-2003 (.doc)",
     XLS: "Excel 97-2003 (.xls)",
     XLS_XML: "Excel 2003 XML",
@@ -93,7 +106,22 @@ NAMES = {
     MHTML: "MHTML",
     RTF: "RTF",
 }
-"""How a format is called in a message, in both languages; a media type that is not here is shown as it is."""
+"""How a format is called in a message; a media type that is not here is shown as it is."""
+
+KOREAN_NAMES = {
+    BINARY: "이진 데이터",
+    EMAIL: "이메일(.eml)",
+    MBOX: "메일함(.mbox)",
+    "application/x-elf": "리눅스 실행 파일(ELF)",
+    "application/vnd.microsoft.portable-executable": "Windows 실행 파일(EXE, DLL)",
+    "application/vnd.sqlite3": "SQLite 데이터베이스",
+    "video/mp4": "동영상(MP4)",
+    "video/x-matroska": "동영상(MKV, WebM)",
+    "audio/mpeg": "오디오(MP3)",
+    "audio/ogg": "오디오(Ogg)",
+    "application/x-riff": "오디오 또는 동영상(WAV, AVI)",
+}
+"""Those whose name is not the same in a Korean message."""
 
 MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", PNG),
@@ -204,3 +232,9 @@ OLE_STREAMS = (
 def format_name(media_type: str) -> str:
     """What to call a format in a message to the user."""
     return NAMES.get(media_type, media_type)
+
+
+def named(media_type: str) -> dict[str, str]:
+    """What an error says of the format that was found: `found`, and `found_ko` where that is another word in Korean."""
+    korean = {"found_ko": KOREAN_NAMES[media_type]} if media_type in KOREAN_NAMES else {}
+    return {"found": format_name(media_type), **korean}

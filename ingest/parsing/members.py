@@ -137,7 +137,9 @@ class Members:
                 raise ParseLimitExceeded(name=source.name, resource="unpacked size")
             if UNSUPPORTED in self._left.names:
                 found = format_name(source.media_type)
-                raise UnsupportedFormat(name=source.name, found=f"{found} (packed by another method)")
+                raise UnsupportedFormat(
+                    name=source.name, found=f"{found} (packed by another method)", found_ko=f"{found}(다른 압축 방식)"
+                )
             if DAMAGED in self._left.names:
                 raise FileDamaged(name=source.name, detail=", ".join(self._left.names[DAMAGED])[:_SHOWN_CHARACTERS])
             raise NoTextFound(name=source.name)

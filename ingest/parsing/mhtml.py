@@ -30,7 +30,7 @@ _URL_CHARACTERS = 2_000
 class MhtmlParser:
     """Saved by Chrome, Edge or Internet Explorer. Pictures and style sheets of the file are not read."""
 
-    name = "mhtml/1"
+    name = "mhtml/2"
     media_types = (media_types.MHTML,)
 
     def bid(self, identified: Identified) -> int:

@@ -6,14 +6,17 @@ lists do not, and are counted here.
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 from ingest.parsing.characters import one_line
-from ingest.parsing.containers import UNREADABLE
+from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.ooxml import EMBEDDED_NOT_READ, EXTERNAL_CONTENT, HAS_MACROS, safe_xml
 from ingest.parsing.remarks import comment_text, picture_text
 from rag.domain.document import DocumentMetadata
@@ -40,6 +43,10 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z
 _FRACTION = re.compile(r"\.\d+")
 _MACROS = re.compile(r"^(?:Basic|Scripts)/.+\.(?:xml|py|js|bsh|java)$")
 _LIBRARY_LISTS = ("script-lc.xml", "script-lb.xml")
+_NO_OBJECTS = ("META-INF/", "Pictures/", "media/", "Thumbnails/", "ObjectReplacements/", "Configurations2/", "Fonts/")
+_FILE_HEADS = (b"\xd0\xcf\x11\xe0", b"PK\x03\x04", b"%PDF")
+"""How an OLE object or another file begins."""
+
 _OUTSIDE = re.compile(r"(?:[a-z][a-z0-9+.-]*:|//|\.\./|/)", re.I)
 _LINKING = frozenset({f"{DRAW}image", f"{DRAW}object", f"{DRAW}object-ole", f"{DRAW}plugin", f"{TEXT}section-source"})
 _SKIPPED = frozenset(
@@ -128,7 +135,7 @@ class OdfPackage:
 
     def warnings(self, content: Any | None) -> set[str]:
         """What the package holds that no parser reads or runs."""
-        found = set()
+        found: set[str] = set()
         if any(_MACROS.match(name) and not name.endswith(_LIBRARY_LISTS) for name in self._names):
             found.add(HAS_MACROS)
         if self._embedded():
@@ -138,15 +145,26 @@ class OdfPackage:
             found.add(EXTERNAL_CONTENT)
         return found
 
-    def _embedded(self) -> list[str]:
+    def _embedded(self) -> set[str]:
         """OLE objects, and documents inside this one that are neither chart nor formula."""
         known = ("chart", "formula", "graphics")
-        return [
+        declared = {
             path
             for path, kind in self._types.items()
             if kind == "application/vnd.sun.star.oleobject"
             or (path.endswith("/") and path != "/" and "opendocument." in kind and not kind.endswith(known))
-        ]
+        }
+        return declared | {name for name in self._names if self._is_file(name)}
+
+    def _is_file(self, part: str) -> bool:
+        """Whether a part is an OLE object or a whole file: Office declares such ones as plain bytes, or not at all."""
+        if part.startswith(_NO_OBJECTS) or part.endswith(("/", ".xml")):
+            return False
+        try:
+            with self._archive.open(part) as stream:
+                return stream.read(8).startswith(_FILE_HEADS)
+        except UNREADABLE:
+            return False  # of a part that nobody read
 
     def _meta(self) -> Any | None:
         """Properties are claims about the document: damaged ones are worth no failure."""
@@ -154,6 +172,67 @@ class OdfPackage:
             return self.optional_xml("meta.xml")
         except FileDamaged:
             return None
+
+
+class FlatOdf(OdfPackage):
+    """A document that is one XML text (ODF 1.3 part 3, 3.1.2): all parts are below one root.
+
+    Raises:
+        FileDamaged: no XML.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._names = frozenset()
+        self._data = data
+        self._name = name
+        self._root = safe_xml(data, name, "XML")
+
+    def has(self, part: str) -> bool:
+        """The parts that every package has."""
+        return part in ("content.xml", "styles.xml")
+
+    def read(self, part: str) -> bytes:
+        """The whole text."""
+        return self._data
+
+    def open(self, part: str) -> IO[bytes]:
+        """The whole text as a stream."""
+        return io.BytesIO(self._data)
+
+    def xml(self, part: str) -> Any:
+        """The root, in which readers find what they look for in each part."""
+        return self._root
+
+    def object(self, reference: str) -> None:
+        """Objects stand in the text itself and are not read."""
+
+    def warnings(self, content: Any | None) -> set[str]:
+        """As of a package."""
+        found = super().warnings(self._root)
+        return found | {HAS_MACROS} if next(self._root.iter("{*}module"), None) is not None else found
+
+    def _embedded(self) -> set[str]:
+        return {str(number) for number, _ in enumerate(self._root.iter(f"{DRAW}object", f"{DRAW}object-ole"))}
+
+    def _meta(self) -> Any | None:
+        return self._root.find(f"{OFFICE}meta")
+
+
+@contextmanager
+def open_odf(path: Path, name: str) -> Iterator[OdfPackage]:
+    """The document at `path`, a package or a flat text, while the block lasts.
+
+    Raises:
+        FileEncrypted: its content is encrypted.
+        FileDamaged, ParseLimitExceeded: as `open_zip`.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"PK"
+    if not packed:
+        yield FlatOdf(path.read_bytes(), name)
+        return
+    with open_zip(path, name) as archive:
+        yield OdfPackage(archive, name)
 
 
 def _texts(meta: Any | None, tag: str) -> list[str]:

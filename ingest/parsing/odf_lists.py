@@ -56,6 +56,8 @@ class OdfLists:
 def _count(levels: dict[int, _Level], counters: dict[int, int], depth: int, start: int | None) -> str:
     level = levels.get(depth)
     first = level.start if level else 1
+    for above in [known for known in levels if known < depth]:
+        counters.setdefault(above, levels[above].start)  # passed over, it counts as if it stood there, as in Word
     counters[depth] = start if start is not None else counters.get(depth, first - 1) + 1
     for deeper in [known for known in counters if known > depth]:
         del counters[deeper]

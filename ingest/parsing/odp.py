@@ -10,7 +10,6 @@ from typing import Any
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line, squeeze
-from ingest.parsing.containers import open_zip
 from ingest.parsing.odf import (
     DRAW,
     HIDDEN_TEXT,
@@ -30,6 +29,7 @@ from ingest.parsing.odf import (
     description,
     formula_text,
     href,
+    open_odf,
 )
 from ingest.parsing.odf_lists import OdfLists
 from ingest.parsing.odf_tables import grid
@@ -59,7 +59,7 @@ class _List:
 class OdpParser:
     """OpenDocument presentations and their templates."""
 
-    name = "odp/1"
+    name = "odp/2"
     media_types = (media_types.ODP,)
 
     def bid(self, identified: Identified) -> int:
@@ -68,8 +68,7 @@ class OdpParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
-        with open_zip(path, source.name) as archive:
-            package = OdfPackage(archive, source.name)
+        with open_odf(path, source.name) as package:
             content = package.xml("content.xml")
             reader = _Reader(package, content)
             elements = tuple(reader.elements())

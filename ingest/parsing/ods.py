@@ -16,7 +16,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.cell_ranges import cell_range
 from ingest.parsing.characters import squeeze
-from ingest.parsing.containers import UNREADABLE, open_zip
+from ingest.parsing.containers import UNREADABLE
 from ingest.parsing.odf import (
     DRAW,
     HIDDEN_TEXT,
@@ -33,6 +33,7 @@ from ingest.parsing.odf import (
     collect,
     description,
     href,
+    open_odf,
 )
 from ingest.parsing.odf_tables import MAX_REPEATED_ROWS, cells_of, count
 from ingest.parsing.odt import chart_parts
@@ -61,7 +62,7 @@ _MAX_ROW = 1 << 20
 class OdsParser:
     """OpenDocument spreadsheets and their templates."""
 
-    name = "ods/1"
+    name = "ods/2"
     media_types = (media_types.ODS,)
 
     def bid(self, identified: Identified) -> int:
@@ -70,8 +71,7 @@ class OdsParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
-        with open_zip(path, source.name) as archive:
-            package = OdfPackage(archive, source.name)
+        with open_odf(path, source.name) as package:
             reader = _Reader(package, source.name)
             with package.open("content.xml") as stream:
                 reader.read(stream)

@@ -13,7 +13,6 @@ from typing import Any
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line, squeeze
-from ingest.parsing.containers import open_zip
 from ingest.parsing.docx_numbering import integer
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.odf import (
@@ -33,6 +32,7 @@ from ingest.parsing.odf import (
     description,
     formula_text,
     href,
+    open_odf,
 )
 from ingest.parsing.odf_lists import OdfLists
 from ingest.parsing.odf_tables import grid
@@ -68,7 +68,7 @@ class _Place:
 class OdtParser:
     """OpenDocument texts and their templates."""
 
-    name = "odt/1"
+    name = "odt/2"
     media_types = (media_types.ODT,)
 
     def bid(self, identified: Identified) -> int:
@@ -77,8 +77,7 @@ class OdtParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
-        with open_zip(path, source.name) as archive:
-            package = OdfPackage(archive, source.name)
+        with open_odf(path, source.name) as package:
             content = package.xml("content.xml")
             reader = OdtReader(package, content)
             elements = tuple(reader.document())
@@ -107,27 +106,32 @@ class OdtReader:
             self._lists.add(root)
 
     def document(self) -> Iterator[Element]:
-        """Headers, body, footers."""
+        """Page headers and footers, which belong to no section, then the body."""
         body = self._content.find(f"{OFFICE}body/{OFFICE}text")
         if body is None:
             return
-        yield from self._margins("header")
+        yield from self._margins()
         yield from self.blocks(body, _Place())
-        yield from self._margins("footer")
 
-    def _margins(self, kind: str) -> Iterator[Element]:
-        """Texts of all headers or footers, each once; fields such as the page's number are no text of the author's."""
-        place = max(self._count, 1)
-        tags = [f"{STYLE}{kind}{variant}" for variant in ("", "-left", "-first")]
+    def _margins(self) -> Iterator[Element]:
+        """Texts of all headers, then of all footers, each once; fields such as the page's number are no text of the author's."""
+        root = self._style_root
+        margins = [
+            margin
+            for kind in ("header", "footer")
+            for margin in (
+                root.iter(*(f"{STYLE}{kind}{at}" for at in ("", "-left", "-first"))) if root is not None else ()
+            )
+        ]
         seen: set[str] = set()
-        for margin in self._style_root.iter(*tags) if self._style_root is not None else ():
+        for margin in margins:
             for paragraph in margin.iter(f"{TEXT}p", f"{TEXT}h"):
                 if next(paragraph.iter(f"{TEXT}page-number", f"{TEXT}page-count"), None) is not None:
                     continue
                 text = squeeze(self._read(paragraph, painted=False).text)
                 if text and text not in seen:
                     seen.add(text)
-                    yield Element(ElementKind.TEXT, text, ParagraphAnchor(place, place))
+                    yield Element(ElementKind.TEXT, text, ParagraphAnchor(1, 1))
 
     def blocks(self, parent: Any, place: _Place) -> Iterator[Element]:
         """Elements of everything that stands directly in `parent`."""

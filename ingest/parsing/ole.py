@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +20,13 @@ _WORD_FLAGS_AT, _WORD_ENCRYPTED = 0x0A, 0x0100
 
 _TOKEN_AT, _TOKEN_ENCRYPTED = 12, 0xC4DF
 """The lower half of headerToken of the CurrentUserAtom ([MS-PPT] 2.3.2)."""
+
+_RECORD_HEAD = struct.Struct("<HHI")
+"""Version and instance, type, length ([MS-PPT] 2.3.1)."""
+
+_DOCUMENT, _OBJECT_LIST, _OBJECT, _CONTROL = 0x03E8, 0x0409, 0x0FCC, 0x0FEE
+_PROPERTY_LIST, _MACROS, _MACROS_ATOM = 0x07D0, 0x03FF, 0x0400
+"""Record types of a PPT ([MS-PPT] 2.13.24): the document, in it the objects and what says whether there are macros."""
 
 _CODE_PAGES = {65001: "utf-8", 1200: "utf-16-le", 10003: "johab"}
 """Windows' numbers that Python does not know as `cpN`."""
@@ -42,7 +51,9 @@ def ole_facts(path: Path) -> OleFacts:
     try:
         with olefile.OleFileIO(path.read_bytes()) as file:
             storages = {part.lower() for parts in file.listdir(streams=False, storages=True) for part in parts}
-            return _facts(file.get_metadata(), storages)
+            on_slides, slide_macros = _slide_facts(file)
+            embedded = sum(_is_object(name) for name in storages) + on_slides
+            return _facts(file.get_metadata(), embedded, macros=slide_macros or bool(storages & _MACRO_STORAGES))
     except Exception:  # olefile lets IndexError, struct.error and others through on damaged files
         return OleFacts()
 
@@ -65,7 +76,36 @@ def _word(file: Any, stream: str, at: int) -> int:
     return int.from_bytes(file.openstream(stream).read(at + 2)[at:], "little")
 
 
-def _facts(properties: Any, storages: set[str]) -> OleFacts:
+def _is_object(storage: str) -> bool:
+    """Whether a storage holds an embedded object: `MBD01234567` in Excel, `_1234567890` in Word."""
+    return storage.startswith("mbd") or (storage.startswith("_") and storage[1:].isdecimal())
+
+
+def _slide_facts(file: Any) -> tuple[int, bool]:
+    """How many objects are embedded in a PPT, and whether it has macros: it keeps both in one stream, not as storages."""
+    if not file.exists("PowerPoint Document"):
+        return 0, False
+    data = file.openstream("PowerPoint Document").read()
+    # Each time it is saved, PowerPoint may append what has changed: the last document is the one that is shown.
+    document = [*_inside(data, [(0, len(data))], _DOCUMENT)][-1:]
+    objects = list(_inside(data, _inside(data, document, _OBJECT_LIST), _OBJECT, _CONTROL))
+    macros = _inside(data, _inside(data, _inside(data, document, _PROPERTY_LIST), _MACROS), _MACROS_ATOM)
+    return len(objects), any(data[start + 4 : min(start + 8, end)].strip(b"\0") for start, end in macros)
+
+
+def _inside(data: bytes, places: Iterable[tuple[int, int]], *kinds: int) -> Iterator[tuple[int, int]]:
+    """Where the contents of the records of these types begin and end that stand directly in any of the places."""
+    for start, end in places:
+        at = start
+        while at + _RECORD_HEAD.size <= end:
+            _, kind, length = _RECORD_HEAD.unpack_from(data, at)
+            at += _RECORD_HEAD.size
+            if kind in kinds:
+                yield at, min(at + length, end)
+            at += length
+
+
+def _facts(properties: Any, embedded: int, *, macros: bool) -> OleFacts:
     codec = _codec(properties.codepage)
 
     def text(name: str) -> str:
@@ -75,12 +115,11 @@ def _facts(properties: Any, storages: set[str]) -> OleFacts:
         return one_line(value)[:_MAX_VALUE_CHARACTERS] if isinstance(value, str) else ""
 
     attributes = [(_NAMES.get(name, name), text(name)) for name in _ATTRIBUTES]
-    embedded = sum(name.startswith("mbd") or (name.startswith("_") and name[1:].isdecimal()) for name in storages)
     warnings = set()
     if embedded:
         attributes.append(("embedded_files", str(embedded)))
         warnings.add(EMBEDDED_NOT_READ)
-    if storages & _MACRO_STORAGES:
+    if macros:
         warnings.add(HAS_MACROS)
     created, modified = (_moment(getattr(properties, name, None)) for name in ("create_time", "last_saved_time"))
     kept = tuple((name, value) for name, value in attributes if value)

@@ -54,7 +54,7 @@ _CODEPAGES = {65001: "utf-8", 51949: "cp949", 20127: "ascii", 28591: "latin-1", 
 class OutlookParser:
     """One message as Outlook saves it."""
 
-    name = "outlook/1"
+    name = "outlook/2"
     media_types = (media_types.OUTLOOK,)
 
     def bid(self, identified: Identified) -> int:

@@ -37,7 +37,7 @@ def candidates(identified: Identified, name: str, parsers: Mapping[str, ParserEn
         key for key, entry in parsers.items() if identified.media_type in entry.media_types and not entry.fallback
     )
     if not keys:
-        raise UnsupportedFormat(name=name, found=media_types.format_name(identified.media_type))
+        raise UnsupportedFormat(name=name, **media_types.named(identified.media_type))
     return keys
 
 
@@ -56,7 +56,7 @@ def best(identified: Identified, name: str, offered: Mapping[str, Parser]) -> Pa
     bids = [(parser.bid(identified), parser) for parser in offered.values()]
     highest = max((bid for bid, _ in bids), default=0)
     if highest <= 0:
-        raise UnsupportedFormat(name=name, found=media_types.format_name(identified.media_type))
+        raise UnsupportedFormat(name=name, **media_types.named(identified.media_type))
     return next(parser for bid, parser in bids if bid == highest)
 
 

@@ -3,7 +3,7 @@
 A sheet's name is a heading. Below it, runs of rows are cut where a row is empty, and tables that stand side by side where
 a column is. Rows with one cell above a table are its captions. Header rows are those that the sheet itself names (an
 autofilter, a table, frozen panes) or the first one, with the rows that merged cells tie to it; they are put together
-into one line and repeated in every part of a long table.
+into one line and repeated in every part of a long table. A first row that is data like the rest is no header.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ingest.parsing.cell_ranges import cell_position, cell_range
 from ingest.parsing.characters import one_line
 from ingest.parsing.merged import MAX_SPREAD
+from ingest.parsing.table_heads import is_data
 from ingest.parsing.tables import Row, table_element
 from rag.domain.anchor import SheetAnchor
 from rag.domain.document import Element, ElementKind
@@ -177,6 +178,8 @@ def _block_elements(sheet: Sheet, block: list[NumberedRow], single: set[int]) ->
     if not table:
         return
     depth = _header_depth(sheet, table)
+    if depth == 1 and not _is_named(sheet, table[0][0]) and _begins_with_data(table):
+        depth = 0
     header, body = table[:depth], table[depth:]
     for at in range(0, max(len(body), 1), ROWS_PER_ELEMENT):
         yield from _table(sheet.name, header, body[at : at + ROWS_PER_ELEMENT], repeated=at > 0)
@@ -218,6 +221,21 @@ def _header_depth(sheet: Sheet, table: list[NumberedRow]) -> int:
     return depth if 1 <= depth <= min(_MAX_HEADER_ROWS, len(table)) else 1
 
 
+def _is_named(sheet: Sheet, row: int) -> bool:
+    """Whether the file itself calls this row a header."""
+    return row <= sheet.frozen_rows or any(area.first_row == row for area in sheet.headers)
+
+
+def _begins_with_data(table: list[NumberedRow]) -> bool:
+    columns = _columns(table)
+    first, *below = ([one_line(cells.get(column, "")) for column in columns] for _, cells in table)
+    return is_data(first, below)
+
+
+def _columns(rows: list[NumberedRow]) -> range:
+    return range(min(min(cells) for _, cells in rows), max(max(cells) for _, cells in rows) + 1)
+
+
 def _ties_header(sheet: Sheet, area: Area) -> bool:
     """A cell over two header rows, beside one over several columns: `구분` next to `매출 (1분기, 2분기)`."""
     beside = (other for other in sheet.merges if other.first_row == area.first_row and other != area)
@@ -226,10 +244,12 @@ def _ties_header(sheet: Sheet, area: Area) -> bool:
 
 def _table(sheet: str, header: list[NumberedRow], body: list[NumberedRow], *, repeated: bool) -> Iterator[Element]:
     rows = [*header, *body]
-    columns = range(min(min(cells) for _, cells in rows), max(max(cells) for _, cells in rows) + 1)
-    anchored: list[Row] = [(tuple(_together(header, column) for column in columns), _anchor(sheet, header))]
+    columns = _columns(rows)
+    anchored: list[Row] = []
+    if header:
+        anchored.append((tuple(_together(header, column) for column in columns), _anchor(sheet, header)))
     anchored += [(tuple(cells.get(c, "") for c in columns), _anchor(sheet, [(n, cells)])) for n, cells in body]
-    element = table_element(anchored, _anchor(sheet, body if repeated else rows, over=rows))
+    element = table_element(anchored, _anchor(sheet, body if repeated else rows, over=rows), headed=bool(header))
     if element:
         yield element
 

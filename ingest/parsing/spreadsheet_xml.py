@@ -51,7 +51,7 @@ _NAMED_FORMATS = {
 class SpreadsheetXmlParser:
     """Workbooks of Excel 2003 in XML."""
 
-    name = "spreadsheet_xml/1"
+    name = "spreadsheet_xml/2"
     media_types = (media_types.XLS_XML,)
 
     def bid(self, identified: Identified) -> int:

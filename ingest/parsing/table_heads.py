@@ -1,7 +1,12 @@
-"""Headings of tables over several rows, `매출` above `1분기` and `2분기`: every part of a long table repeats one line of them."""
+"""Headings of tables: whether there is one, and which are over several rows, `매출` above `1분기` and `2분기`.
+
+Every part of a long table repeats one line of them.
+"""
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 
 from ingest.parsing.characters import one_line
@@ -10,6 +15,11 @@ from ingest.parsing.tables import Row
 from rag.domain.anchor import Anchor, ParagraphAnchor
 
 MAX_HEAD_ROWS = 4
+
+_NUMBER = re.compile(r"\(?\d[\d.,]*\)?")
+_DATE = re.compile(r"(?:19|20)\d\d[-./] ?\d{1,2}[-./] ?\d{1,2}\.?(?: \d{1,2}:\d\d(?::\d\d)?)?")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_ROWS_LOOKED_AT = 200
 
 
 def head_depth(cells: Iterable[Merge], rows: int, named: int = 0) -> int:
@@ -36,6 +46,26 @@ def _tied(cells: Sequence[Merge]) -> int:
         return 1
     parted = ({c.column for c in cells if 0 < c.row < depth and 0 <= c.column - w.column < w.width} for w in wide)
     return depth if all(len(columns) > 1 for columns in parted) else 1
+
+
+def is_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row of a table without a heading is one like the rows below: it begins with a number or a date as
+    most of them do, `1.01` above `1.02`. Years, months or dates that stand side by side are a heading."""
+    counted = [cells[0] for cells in below[:_ROWS_LOOKED_AT] if cells and cells[0]]
+    if not first or not counted or _is_series([cell for cell in first if cell]):
+        return False
+    kind = next((kind for kind in (_NUMBER, _DATE) if kind.fullmatch(first[0])), None)
+    return kind is not None and 2 * sum(kind.fullmatch(cell) is not None for cell in counted) > len(counted)
+
+
+def _is_series(cells: Sequence[str]) -> bool:
+    """Whether cells beside each other count on: `2023`, `2024`; `1`, `2`, `3`; several dates."""
+    if sum(_DATE.fullmatch(cell) is not None for cell in cells) > 1 or (cells and all(map(_YEAR.fullmatch, cells))):
+        return True
+    if not all(cell.isascii() and cell.isdecimal() and len(cell) < 9 for cell in cells):
+        return False
+    steps = {int(after) - int(before) for before, after in itertools.pairwise(cells)}
+    return len(steps) == 1 and 0 not in steps
 
 
 def one_heading(rows: Sequence[Row], depth: int) -> list[Row]:

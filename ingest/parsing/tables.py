@@ -12,17 +12,20 @@ Row = tuple[tuple[str, ...], Anchor]
 """Cell texts and where the row stands."""
 
 
-def table_element(rows: Iterable[Row], anchor: Anchor) -> Element | None:
+def table_element(rows: Iterable[Row], anchor: Anchor, *, headed: bool = True) -> Element | None:
     """A TABLE element; None when every cell is empty.
 
     Empty rows and empty columns are left out. The separator line carries the header's anchor, so that
-    `line_anchors` has one entry for every line of the text.
+    `line_anchors` has one entry for every line of the text. A table that is not `headed` has an empty header, which
+    Markdown can't do without.
     """
     kept = [(tuple(map(cell_text, cells)), where) for cells, where in rows]
     kept = [(cells, where) for cells, where in kept if any(cells)]
     if not kept:
         return None
     columns = used_columns([cells for cells, _ in kept])
+    if not headed:
+        kept.insert(0, ((), kept[0][1]))
     lines: list[str] = []
     anchors: list[Anchor] = []
     for cells, where in kept:

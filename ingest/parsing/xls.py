@@ -42,7 +42,7 @@ _VISIBLE = 0
 class XlsParser:
     """Excel workbooks of the old binary format."""
 
-    name = "xls/1"
+    name = "xls/2"
     media_types = (media_types.XLS,)
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ _SHOWN = (str, bool, int, float, datetime, date, time, timedelta)
 class XlsbParser:
     """Excel's binary workbooks, as a fallback."""
 
-    name = "xlsb/1"
+    name = "xlsb/2"
     media_types = (media_types.XLSB,)
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ _TRUE = ("1", "true")
 class XlsxParser:
     """Excel workbooks, with and without macros."""
 
-    name = "xlsx/2"
+    name = "xlsx/3"
     media_types = (media_types.XLSX,)
 
     def bid(self, identified: Identified) -> int:

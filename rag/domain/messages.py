@@ -371,8 +371,8 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
         params = params | {"detail": space_conflict_detail(params, language)}
     if language == "ko" and code in (RepositoryRefused.code, RepositoryTooLarge.code) and reason in KOREAN_DETAILS:
         params = params | {"detail": fill(KOREAN_DETAILS[str(reason)], params)}
-    if language == "ko" and "detail_ko" in params:
-        params = params | {"detail": params["detail_ko"]}
+    if language == "ko":
+        params = params | {name: params[f"{name}_ko"] for name in ("detail", "found") if f"{name}_ko" in params}
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)

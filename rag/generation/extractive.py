@@ -227,9 +227,11 @@ def _units(passage: Passage, index: int, weights: Mapping[str, float], terms_of:
 
 
 def _rows(table: Sequence[Span], text: str) -> Iterator[tuple[Span, ...]]:
-    """Each row with its header; the header alone when there is nothing below it."""
+    """Each row with its header; the header alone when there is nothing below it, the row alone where the header is empty."""
     rows = [span for span in table if not set(text[span.start : span.end]) <= set("|-: ")]
-    if rows:
+    if rows and set(text[table[0].start : table[0].end]) <= set("| "):
+        yield from ((row,) for row in rows)
+    elif rows:
         header, *rest = rows
         yield from ((header, row) for row in rest)
         if not rest:

@@ -225,7 +225,7 @@ class _Prose:
         for pattern in (_COMMENT, _SCRIPT, _TAG):
             text, count = pattern.subn("", text)
             self._tags += count
-        return _AUTOLINK.sub(r"\1", text)
+        return _AUTOLINK.sub(_apart, text)
 
     def _without_links(self, text: str) -> str:
         text, definitions = _DEFINITION.subn("", text) if "]:" in text else (text, 0)
@@ -255,6 +255,13 @@ class _Prose:
     def _address(self, found: re.Match[str]) -> str:
         code, rest = _as_code(found[0])
         return self._hold(code) + rest if code else rest
+
+
+def _apart(autolink: re.Match[str]) -> str:
+    """The address without its brackets, which alone may part it from the words around, as in plain mail: `Report<https://…>`."""
+    text, start, end = autolink.string, autolink.start(), autolink.end()
+    before = " " if start and (text[start - 1].isalnum() or text[start - 1] == ">") else ""
+    return f"{before}{autolink[1]}{' ' if text[end : end + 1].isalnum() else ''}"
 
 
 def _as_code(address: str) -> tuple[str, str]:

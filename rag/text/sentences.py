@@ -48,6 +48,14 @@ viz jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k u.n a.m p.m ph.d
 _ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _MAY_END = frozenset(("etc", "al", "inc", "ltd", "corp", "co", "jr", "sr", "dept", "bros"))
 """Abbreviations that also stand at the end of a sentence: there the next word decides."""
+_DAY = re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])$")
+_GERMAN_MONTHS = "Januar Jänner Februar Feber März April Mai Juni Juli August September Oktober November Dezember"
+_MONTHS = "January February March May June July October December"
+_MONTH = re.compile(
+    rf"(?:{'|'.join(_GERMAN_MONTHS.split())})(?!\w)|(?:Jan|Feb|Mär|Mrz|Apr|Jun|Jul|Aug|Sept?|Okt|Nov|Dez)\.\s*\d"
+    rf"|(?:{'|'.join(_MONTHS.split())}),?\s+(?:19|20)\d\d(?!\d)"
+)
+"""What follows the day in a date, as in `18. Oktober 2017`. English puts no stop there, and `May` begins sentences."""
 _DIGIT_END = re.compile(r"\d\\?\.$")
 """`2026. 3. 1.` and `제1.`: in Korean a number followed by a period hardly ever ends a sentence."""
 _INLINE_NUMBER = re.compile(rf"[.?!>」)]\s*(?={_NUMBER_SIGN}\s)")
@@ -159,6 +167,8 @@ def _rule_cuts(text: str, block: Span) -> list[int]:
         if after[0].islower() or (short and _MARKER_ONLY.fullmatch(piece[last : match.end()].strip())):
             continue
         if mark.startswith(".") and not mark.startswith("..") and _ends_with_abbreviation(before, after):
+            continue
+        if mark == "." and _DAY.search(before) and _MONTH.match(after):
             continue
         last = match.end()
         cuts.append(block[0] + last)

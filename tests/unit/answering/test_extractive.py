@@ -129,6 +129,11 @@ def test_a_table_row_comes_with_its_header_and_not_with_the_rule() -> None:
     assert not any("---" in line for found in quotes("부장 과장 한도", TABLE) for line in found)
 
 
+def test_a_row_of_a_table_with_an_empty_header_comes_alone() -> None:
+    passage = make_passage("|  |  |\n| --- | --- |\n| 1.01 | 정격 전압 |\n| 1.02 | 주파수 |", kind=ElementKind.TABLE)
+    assert quotes("주파수", passage)[0] == ["| 1.02 | 주파수 |"]
+
+
 def test_text_between_tables_ends_the_first_one() -> None:
     passage = make_passage(
         "| 직급 | 한도 |\n| 부장 | 100만원 |\n\n요금 은 다음 과 같다.\n\n| 지역 | 요금 |\n| 서울 | 5만원 |"

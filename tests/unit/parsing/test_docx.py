@@ -141,7 +141,71 @@ def test_headers_and_footers_once_without_page_numbers(parsed):
         section.header.paragraphs[0].text = "대외비 문서번호 KR-7"
         section.footer.paragraphs[0].text = "- 3 -"
     document.sections[1].footer.paragraphs[0].text = "한빛은행"
-    assert [text for text in texts(parsed(document)) if text] == ["대외비 문서번호 KR-7", "본문", "한빛은행"]
+    assert [text for text in texts(parsed(document)) if text] == ["대외비 문서번호 KR-7", "한빛은행", "본문"]
+
+
+def test_footers_are_no_part_of_the_last_section(parsed):
+    document = docx.Document()
+    document.add_heading("제1장 총칙", 1)
+    document.add_paragraph("본문")
+    section = document.sections[0]
+    section.different_first_page_header_footer = True
+    section.header.paragraphs[0].text = section.first_page_footer.paragraphs[0].text = "한빛은행"
+    section.footer.paragraphs[0].text = "대외비"
+    result = parsed(document)
+    assert texts(result) == ["한빛은행", "대외비", "제1장 총칙", "본문"]
+    assert result.elements[1].anchor == ParagraphAnchor(1, 1)
+
+
+def numbered(levels: str, more: str = "", changed: str = "", number: str = "91"):
+    """A document whose paragraphs have these levels of one list, `1.`, `1.1.`, `1.1.1.`.
+
+    Args:
+        more: what level 2 (the third) says besides.
+        changed: what the list `92`, which shares its counters, overrides.
+        number: for each paragraph the second digit of its list.
+    """
+    document = docx.Document()
+    numbering = document.part.numbering_part.element
+    shown = ("%1.", "%1.%2.", "%1.%2.%3.")
+    formats = ("upperRoman", "decimal", "decimal")
+    inner = "".join(
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="1"/><w:numFmt w:val="{formats[at]}"/>{more if at == 2 else ""}'
+        f'<w:lvlText w:val="{text}"/></w:lvl>'
+        for at, text in enumerate(shown)
+    )
+    numbering.insert(0, parse_xml(f'<w:abstractNum {W} w:abstractNumId="90">{inner}</w:abstractNum>'))
+    for one, override in ("91", ""), ("92", changed):
+        numbering.append(parse_xml(f'<w:num {W} w:numId="{one}"><w:abstractNumId w:val="90"/>{override}</w:num>'))
+    for at, level in enumerate(levels):
+        properties = document.add_paragraph("글")._p.get_or_add_pPr()
+        own = number if number == "91" else f"9{number[at]}"
+        properties.append(parse_xml(f'<w:numPr {W}><w:ilvl w:val="{level}"/><w:numId w:val="{own}"/></w:numPr>'))
+    return document
+
+
+@pytest.mark.parametrize(
+    ("levels", "more", "expected"),
+    [
+        ("0121", "", "I. I.1. I.1.1. I.2."),
+        ("021", "", "I. I.1.1. I.2."),  # a level that is passed over counts as if it stood there
+        ("10", "", "I.1. II."),
+        ("01212", '<w:lvlRestart w:val="1"/>', "I. I.1. I.1.1. I.2. I.2.2."),
+        ("01202", '<w:lvlRestart w:val="1"/>', "I. I.1. I.1.1. II. II.1.1."),
+        ("01202", '<w:lvlRestart w:val="0"/>', "I. I.1. I.1.1. II. II.1.2."),
+        ("012", "<w:isLgl/>", "I. I.1. 1.1.1."),
+        ("012", '<w:isLgl w:val="0"/>', "I. I.1. I.1.1."),
+    ],
+)
+def test_numbers_of_several_levels(parsed, levels, more, expected):
+    assert [text.split()[0] for text in texts(parsed(numbered(levels, more)))] == expected.split()
+
+
+def test_lists_that_share_their_levels_count_on_unless_one_starts_anew(parsed):
+    again = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride>'
+    for changed, expected in ("", "I. II. II.1. III."), (again, "I. V. V.1. VI."):
+        document = numbered("0010", changed=changed, number="1222")
+        assert [text.split()[0] for text in texts(parsed(document))] == expected.split()
 
 
 COMMENTS = (

@@ -150,6 +150,41 @@ def test_merged_cells_and_tables_in_tables(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("<table>\n" + " " * 300 + "<tr><td>본점<td>7억<tr><td>지점<td>3억</table>", "본점 7억 지점 3억"),
+        ("<h2>한도</h2><p>1회</p>", "한도 1회"),
+    ],
+)
+def test_a_heading_or_a_table_in_a_grid_of_short_cells(tmp_path, cell, text):
+    (table,) = page(tmp_path, f"<table><tr><td>{cell}<td>비고<tr><td>10억<td>없음</table>").elements
+    assert table.text.split("\n") == [f"| {text} | 비고 |", "| --- | --- |", "| 10억 | 없음 |"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "<tr><td><h2>공지</h2><td>메뉴",  # one row
+        "<tr><td>메뉴<td><h2>공지</h2><tr><td>바닥글",  # no grid
+        "<tr><td><h2>공지</h2><td>메뉴<tr><td><h2>행사</h2><td>링크",  # half of it is headings
+        "<tr><td>로고<td>메뉴<tr><td>링크<td><h2>공지</h2>" + "긴 글이 선다. " * 30,
+        "<tr><td><img><td><tr><td>링크<td><h2>공지</h2>글",  # hardly any text beside it
+    ],
+)
+def test_a_page_laid_out_by_a_table_keeps_its_headings(tmp_path, rows):
+    document = page(tmp_path, f"<table>{rows}</table>")
+    assert any(element.kind is ElementKind.HEADING for element in document.elements)
+    assert not any(element.kind is ElementKind.TABLE for element in document.elements)
+
+
+def test_a_heading_over_all_columns_stands_above_each(tmp_path):
+    (table,) = page(tmp_path, "<table><tr><th colspan=2>한도<tr><td>개인<td>1억<tr><td colspan=2>끝</table>").elements
+    assert table.text.split("\n") == ["| 한도 | 한도 |", "| --- | --- |", "| 개인 | 1억 |", "| 끝 |  |"]
+    (table,) = page(tmp_path, "<table><tr><th colspan=2>한도<tr><th>구분<th>금액<tr><td>개인<td>1억</table>").elements
+    assert table.text.startswith("| 한도 / 구분 | 금액 |")  # a title above the names of the columns is said once
+
+
+@pytest.mark.parametrize(
     ("rows", "first"),
     [
         (

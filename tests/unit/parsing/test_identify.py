@@ -13,7 +13,9 @@ from ingest.parsing.code import read_code
 from ingest.parsing.identify import identify, is_source_code
 from ingest.parsing.registry import PARSERS, best, candidates
 from rag.domain.errors import EmptyFile, FileDamaged, FileEncrypted, ParseLimitExceeded, UnsupportedFormat
+from rag.domain.messages import localized
 from tests.unit.parsing.documents import PdfPage, pdf_bytes, zip_bytes
+from tests.unit.parsing.opendocument import NAMESPACES
 
 
 def office(kind: str) -> bytes:
@@ -214,7 +216,7 @@ def test_unreadable_formats_are_named(tmp_path):
     path.write_bytes(b"GIF89a" + bytes(50))
     with pytest.raises(UnsupportedFormat) as caught:
         candidates(identify(path, "a.gif"), "a.gif", PARSERS)
-    assert caught.value.params["found"] == "image/gif"
+    assert caught.value.params["found"] == "GIF"
 
 
 def test_zip_bomb(media_type):
@@ -262,3 +264,86 @@ def test_word_2003_xml_under_a_name_of_office_is_for_the_converter(tmp_path):
     )
     assert candidates(identify(path, path.name), path.name, PARSERS) == ("legacy",)
     assert identify(path, "공문.xml").media_type in (media_types.XML, media_types.SOURCE_CODE)
+
+
+@pytest.mark.parametrize(
+    ("data", "korean", "english"),
+    [
+        (b"\0\0\1\0\1\0\x10\x10" + bytes(range(256)), "이진 데이터", "binary data"),
+        (b"MZ" + bytes(range(256)), "실행 파일", "a Windows"),
+    ],
+)
+def test_the_format_is_named_in_the_language_of_the_message(tmp_path, data, korean, english):
+    path = tmp_path / "a.ico"
+    path.write_bytes(data)
+    with pytest.raises(UnsupportedFormat) as caught:
+        candidates(identify(path, "a.ico"), "a.ico", PARSERS)
+    assert korean in localized(caught.value, "ko") and english not in localized(caught.value, "ko")
+    assert english in localized(caught.value, "en")
+
+
+RSS = '<?xml version="1.0"?><rss><channel><title>소식</title><item><description>{}</description></item></channel></rss>'
+
+
+@pytest.mark.parametrize("name", ["a.dat", "a.txt", "소식"])
+def test_xml_is_told_by_its_declaration(media_type, name):
+    prose = RSS.format("새 규정이 오늘부터 모든 부서에 적용되니 꼭 읽어 주시기 바랍니다. " * 8)
+    assert media_type(prose.encode(), name) == media_types.XML
+    assert media_type(b'<?xml version="1.0"?><settings><a b="c" d="e"/></settings>', name) == media_types.SOURCE_CODE
+    assert media_type(b"<?php echo 1; ?> plain words", name) == media_types.TEXT
+
+
+TABLE = ["번호,이름,부서,금액", '1,김철수,"여신, 심사",5000', "2,이영희,총무,", "3,박민수,감사,700"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_separated_values_are_told_by_their_shape(media_type, delimiter):
+    text = "\n".join(TABLE).replace(",", delimiter).replace(f"여신{delimiter}", "여신,")
+    assert media_type(text.encode(), "명단.txt") == media_types.CSV
+    assert media_type(text.encode(), "명단.md") == media_types.MARKDOWN
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        TABLE[:3],  # too few
+        [*TABLE, "합계,5700"],  # not all the same
+        [line.replace(",", ", ") for line in TABLE],  # a list in a sentence looks like that
+        [",".join(line.split(",")[:2]) for line in TABLE],  # two fields
+        ["2024,2025,2026", "1,2,3", "4,5,6", "7,8,9"],  # no names above it
+        ["가,가,나", "1,2,3", "4,5,6", "7,8,9"],  # not each name once
+        ["가,나,다라마.", "1,2,3", "4,5,6", "7,8,9"],  # a sentence
+        [
+            "2026-03-01 09:00,INFO,시작",
+            "2026-03-01 09:01,INFO,읽음",
+            "2026-03-01 09:02,INFO,씀",
+            "2026-03-01 09:03,INFO,끝",
+        ],
+        ['가,나,"다', "1,2,3", "4,5,6", "7,8,9"],  # a quotation mark that nothing closes
+    ],
+)
+def test_what_may_be_prose_stays_a_text(media_type, lines):
+    assert media_type("\n".join(lines).encode(), "a.txt") == media_types.TEXT
+
+
+def test_a_long_table_cut_off_in_its_sample_is_one_all_the_same(media_type):
+    rows = [f"{number},김철수,여신,{number}" for number in range(8000)]
+    assert media_type("\n".join([TABLE[0], *rows]).encode(), "a.txt") == media_types.CSV
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("text", media_types.ODT),
+        ("text-template", media_types.ODT),
+        ("spreadsheet", media_types.ODS),
+        ("presentation", media_types.ODP),
+        ("graphics", "application/vnd.oasis.opendocument.graphics"),
+    ],
+)
+def test_flat_opendocument(media_type, kind, expected):
+    root = f'<?xml version="1.0"?>\n<office:document {NAMESPACES} office:mimetype="application/vnd.oasis.opendocument.{kind}">'
+    for name in ("a.fodt", "a.xml", "a.txt"):
+        assert media_type(f"{root}<office:body/></office:document>".encode(), name) == expected
+    other = root.replace("urn:oasis", "urn:other")
+    assert media_type(f"{other}<office:body/></office:document>".encode(), "a.dat") == media_types.SOURCE_CODE

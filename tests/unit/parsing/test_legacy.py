@@ -48,7 +48,7 @@ def test_a_conversion_is_preferred_where_it_is_possible(with_libreoffice):
 
 def test_without_libreoffice_plainer_readers_take_over(without_libreoffice):
     assert chosen(media_types.RTF) == "rtf/1"
-    assert chosen(media_types.XLSB) == "xlsb/1"
+    assert chosen(media_types.XLSB) == "xlsb/2"
     assert chosen(media_types.DOC) == chosen(media_types.PPT) == "legacy/1"
 
 
@@ -72,6 +72,47 @@ def test_macros_of_the_original_are_told(tmp_path):
     with pytest.raises(ConverterMissing) as caught:
         LegacyParser().parse(path, SourceFile("a.doc", media_types.DOC))
     assert caught.value.params["warnings"] == "has_macros"
+
+
+def with_content(file: bytes, name: str, content: bytes) -> bytes:
+    """A compound file of `ole`, one of its streams filled ([MS-CFB] 2.3 and 2.6)."""
+    sectors = max(8, -(-len(content) // 512))  # shorter streams would go into another one
+    first = len(file) // 512 - 1
+    filled = bytearray(file + content.ljust(512 * sectors, b"\0"))
+    for sector in range(first, first + sectors):
+        struct.pack_into("<I", filled, 512 + 4 * sector, sector + 1 if sector + 1 < first + sectors else 0xFFFFFFFE)
+    struct.pack_into("<IQ", filled, file.index(name.encode("utf-16-le")) + 116, first, 512 * sectors)
+    return bytes(filled)
+
+
+def slides_record(kind: int, content: bytes = b"") -> bytes:
+    """A record of a PPT ([MS-PPT] 2.3.1)."""
+    return struct.pack("<HHI", 0xF, kind, len(content)) + content
+
+
+def warnings_of_slides(tmp_path: Path, *records: bytes) -> str:
+    path = tmp_path / "a.ppt"
+    path.write_bytes(with_content(ole("PowerPoint Document"), "PowerPoint Document", b"".join(records)))
+    with pytest.raises(ConverterMissing) as caught:
+        LegacyParser().parse(path, SourceFile("a.ppt", media_types.PPT))
+    return caught.value.params["warnings"]
+
+
+def test_objects_on_slides_are_told(tmp_path):
+    embedded = slides_record(0x03E8, slides_record(0x0409, slides_record(0x0FCC, slides_record(0x0FCD, bytes(8)))))
+    without = slides_record(0x03E8, slides_record(0x0409, slides_record(0x0FD7)))
+    assert warnings_of_slides(tmp_path, slides_record(0x03EE), embedded) == "embedded_not_read"
+    assert warnings_of_slides(tmp_path, without) == ""
+    assert warnings_of_slides(tmp_path, embedded, without) == ""  # the object was taken out before the last save
+
+
+@pytest.mark.parametrize(("flag", "expected"), [(1, "has_macros"), (0, "")])
+def test_macros_of_slides_are_told(tmp_path, flag, expected):
+    atom = slides_record(0x0400, struct.pack("<III", 7, flag, 2))
+    assert (
+        warnings_of_slides(tmp_path, slides_record(0x03E8, slides_record(0x07D0, slides_record(0x03FF, atom))))
+        == expected
+    )
 
 
 def test_rtf_in_korean(tmp_path):

@@ -70,6 +70,14 @@ def test_lists_are_numbered_as_shown(parsed):
     assert texts(result) == ["제3조 (목적)", "가. 첫째", "나. 둘째", "이어지는 문단", "제4조 (정의)", "제5조 (적용)"]
 
 
+def test_a_level_that_is_passed_over_counts_as_if_it_stood_there(parsed):
+    body = (
+        '<text:list text:style-name="L1"><text:list-item><text:list><text:list-item><text:p>첫째</text:p></text:list-item>'
+        "</text:list></text:list-item><text:list-item><text:p>(정의)</text:p></text:list-item></text:list>"
+    )
+    assert texts(parsed(odf_bytes("text", body, automatic=LISTS))) == ["가. 첫째", "제4조 (정의)"]
+
+
 def test_tables_with_merged_and_repeated_cells(parsed):
     body = (
         "<table:table><table:table-header-rows><table:table-row><table:table-cell><text:p>구분</text:p></table:table-cell>"
@@ -146,7 +154,7 @@ def test_headers_contents_metadata_and_what_is_not_read(parsed):
     )
     master = (
         "<office:master-styles><style:master-page><style:header><text:p>대외비</text:p><text:p>쪽 <text:page-number/></text:p>"
-        "</style:header></style:master-page></office:master-styles>"
+        "</style:header><style:footer><text:p>한빛은행</text:p></style:footer></style:master-page></office:master-styles>"
     )
     body = (
         "<text:table-of-content><text:index-body><text:p>제1장 총칙 1</text:p></text:index-body></text:table-of-content>"
@@ -159,11 +167,80 @@ def test_headers_contents_metadata_and_what_is_not_read(parsed):
         "Basic/script-lc.xml": b"<x/>",
     }
     result = parsed(odf_bytes("text", body, styles=master, more=more))
-    assert texts(result) == ["대외비", "제1장 총칙 1", "본문"]
+    assert texts(result) == ["대외비", "한빛은행", "제1장 총칙 1", "본문"]
     assert outline(result) == []
     assert result.title == "여신 규정"
     assert (result.metadata.author, result.metadata.created_at) == ("김작성", "2026-03-01T09:00:00")
     assert result.warnings == ("embedded_not_read", "external_content", "has_macros")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text", "<text:p>본문</text:p>"),
+        ("spreadsheet", '<table:table table:name="가"><table:table-row><table:table-cell><text:p>본문</text:p>'
+         "</table:table-cell></table:table-row></table:table>"),
+        ("presentation", "<draw:page><draw:frame><draw:text-box><text:p>본문</text:p></draw:text-box></draw:frame></draw:page>"),
+    ],
+)  # fmt: skip
+def test_files_inside_are_told_whatever_the_manifest_calls_them(parsed, kind, body):
+    more = {
+        "META-INF/manifest.xml": (
+            b'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+            b'<m:file-entry m:full-path="Object 1" m:media-type="application/octet-stream"/></m:manifest>'
+        ),
+        "Object 1": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+        "ObjectReplacements/Object 1": b"\x01\0\0\0",
+    }
+    result = parsed(odf_bytes(kind, body, more=more))
+    assert result.warnings == ("embedded_not_read",)
+    assert result.metadata.attributes == (("embedded_files", "1"),)
+    pictures = {"Pictures/1.pdf": b"%PDF-1.4", "Object 2/content.xml": CHART, "layout-cache": b"\x03\0"}
+    assert parsed(odf_bytes(kind, body, more=pictures)).warnings == ()
+
+
+def flat_bytes(kind: str, body: str, *, before: str = "") -> bytes:
+    """A flat file: what packages have in several parts stands below one root."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document {NAMESPACES} '
+        f'office:mimetype="application/vnd.oasis.opendocument.{kind}">{before}'
+        f"<office:body><office:{kind}>{body}</office:{kind}></office:body></office:document>"
+    ).encode()
+
+
+def test_flat_texts(parsed):
+    before = (
+        "<office:meta><dc:title>여신 규정</dc:title><meta:initial-creator>김작성</meta:initial-creator></office:meta>"
+        f"<office:automatic-styles>{LISTS}</office:automatic-styles><office:master-styles><style:master-page><style:header>"
+        "<text:p>대외비</text:p></style:header></style:master-page></office:master-styles>"
+    )
+    body = '<text:list text:style-name="L1"><text:list-item><text:p>(목적)</text:p></text:list-item></text:list>'
+    result = parsed(flat_bytes("text", body, before=before), "규정.fodt")
+    assert texts(result) == ["대외비", "제3조 (목적)"]
+    assert (result.title, result.metadata.author, result.warnings) == ("여신 규정", "김작성", ())
+
+
+def test_flat_sheets_and_slides(parsed):
+    cells = "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in ("구분", "한도"))
+    sheet = f'<table:table table:name="한도"><table:table-row>{cells}</table:table-row></table:table>'
+    assert texts(parsed(flat_bytes("spreadsheet", sheet), "a.fods")) == ["한도", "| 구분 | 한도 |\n| --- | --- |"]
+    slide = "<draw:page><draw:frame><draw:text-box><text:p>본문</text:p></draw:text-box></draw:frame></draw:page>"
+    assert "본문" in texts(parsed(flat_bytes("presentation", slide), "a.fodp"))
+
+
+def test_what_is_not_read_of_a_flat_file_is_told(parsed):
+    chart = "<draw:frame><draw:object><office:document/></draw:object></draw:frame>"
+    outside = '<draw:frame><draw:image xlink:href="http://203.0.113.9/p.png"/></draw:frame>'
+    macros = '<office:scripts><s:module xmlns:s="urn:x"/></office:scripts>'
+    result = parsed(flat_bytes("text", f"<text:p>글{chart}{outside}</text:p>", before=macros), "a.fodt")
+    assert result.warnings == ("embedded_not_read", "external_content", "has_macros")
+    assert result.metadata.attributes == (("embedded_files", "1"),)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("text", "a.fodt"), ("spreadsheet", "a.fods"), ("presentation", "a.fodp")])
+def test_a_flat_file_that_is_cut_off(parsed, kind, name):
+    with pytest.raises(FileDamaged):
+        parsed(flat_bytes(kind, "<text:p>글</text:p>")[:-20], name)
 
 
 def test_encrypted(parsed):

@@ -148,6 +148,44 @@ def test_the_header_that_the_sheet_names(parsed, book, how):
         assert tables(result)[0].startswith("| 구분 | 한도 | 비고 |")
 
 
+@pytest.mark.parametrize(
+    ("rows", "headed"),
+    [
+        ([["1.01", "정격 전압", "130kV"], ["1.02", "주파수", "60Hz"], ["시공"], ["1.03", "상수", "3"]], False),
+        ([["2026-03-01", "이체", 100], ["2026-03-02", "출금", 200]], False),
+        ([["번호", "항목", "값"], [1, "정격 전압", 130], [2, "주파수", 60]], True),
+        ([[2024, 2025, 2026], [100, 200, 300], [400, 500, 600]], True),  # years
+        ([[1, 2, 3, 4], [5, 1, 7, 2], [8, 0, 9, 3]], True),  # months, say
+        ([["1분기", "2분기"], [100, 200]], True),
+        ([[1, "정격 전압"], ["가", 130], ["나", 60]], True),  # below it is something else
+    ],
+)
+def test_a_row_of_data_is_no_header(parsed, book, rows, headed):
+    for row in rows:
+        book.active.append(row)
+    (table,) = tables(parsed(book))
+    first = "| " + " | ".join(map(str, rows[0])) + " |"
+    lines = table.split("\n")
+    assert (lines[0] == first) == headed
+    assert headed or (set(lines[0]) == set("| ") and lines[2] == first)
+
+
+def test_a_row_of_data_that_the_sheet_calls_its_header_is_one(parsed, book):
+    for row in ([1, "가"], [2, "나"]):
+        book.active.append(row)
+    book.active.freeze_panes = "A2"
+    assert tables(parsed(book)) == ["| 1 | 가 |\n| --- | --- |\n| 2 | 나 |"]
+
+
+def test_long_tables_without_a_header(parsed, book):
+    for number in range(700):
+        book.active.append([number + 1, f"v{number}"])
+    first, second = (element for element in parsed(book).elements if element.kind is ElementKind.TABLE)
+    assert (first.anchor.cells, second.anchor.cells) == ("A1:B500", "A501:B700")
+    assert second.text.startswith("|  |  |\n| --- | --- |\n| 501 | v500 |")
+    assert second.line_anchors[2] == SheetAnchor("한도", "A501:B501")
+
+
 def test_tables_side_by_side(parsed, book):
     for row in (["구분", "한도", None, "지점", "인원"], ["개인", 1, None, "서울", 5], ["법인", 2, None, "부산", 7]):
         book.active.append(row)

@@ -84,3 +84,16 @@ def test_what_goes_is_counted() -> None:
 def test_time_is_linear() -> None:
     for piece in ("[", "](", "![a](", "<a ", "`", "a.", "가나다", "a@", "http://", "&#", "[a]: ", "\\", "<!--"):
         inert(piece * 4000)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Rechnungsprüfung<http://www.w.de/a.html>", "Rechnungsprüfung `http://www.w.de/a.html`"),
+        ("보고서<https://www.w.de/a>를 본다", "보고서 `https://www.w.de/a` 를 본다"),
+        ("<http://www.w.de/a><http://www.w.de/b>", "`http://www.w.de/a` `http://www.w.de/b`"),
+        ("(<http://www.w.de/a>), 끝", "(`http://www.w.de/a`), 끝"),
+    ],
+)
+def test_addresses_in_brackets_stay_apart_from_words(text: str, shown: str) -> None:
+    assert inert(text) == shown

@@ -64,6 +64,20 @@ def test_english(sentences: list[str]) -> None:
     assert cut(" ".join(sentences), Language.ENGLISH) == sentences
 
 
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Das Seminar ist in Stuttgart, am 18. Oktober 2017.", "Es dauert bis 3. Mai abends."],
+        ["Stand: 1. Jan. 2024 laut Liste.", "The rule of 18. October 2017 holds."],
+        ["The limit is 18.", "May we ask why?"],
+        ["Es sind 118.", "Oktober war kalt."],  # no day
+        ["Es war 2017.", "Mai und Juni folgen."],
+    ],
+)
+def test_the_stop_after_a_day_ends_no_sentence(sentences: list[str]) -> None:
+    assert cut(" ".join(sentences), Language.ENGLISH) == sentences
+
+
 def test_chinese_stops_need_no_blank() -> None:
     assert cut("第一句。第二句！", Language.OTHER) == ["第一句。", "第二句！"]
 
