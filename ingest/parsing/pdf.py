@@ -70,7 +70,7 @@ class _RawPage:
 class PdfParser:
     """Digital PDFs and scans, decided page by page."""
 
-    name = "pdf/4"
+    name = "pdf/5"
     media_types = (media_types.PDF,)
 
     def bid(self, identified: Identified) -> int:
