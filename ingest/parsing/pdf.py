@@ -22,6 +22,7 @@ from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
 from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import Rules, page_rules
+from ingest.parsing.pdf_unmapped import is_unmapped
 from ingest.parsing.scans import is_language, nothing_read, page_picture
 from ingest.parsing.titles import document_title
 from rag.domain.document import ParsedDocument
@@ -69,7 +70,7 @@ class _RawPage:
 class PdfParser:
     """Digital PDFs and scans, decided page by page."""
 
-    name = "pdf/4"
+    name = "pdf/5"
     media_types = (media_types.PDF,)
 
     def bid(self, identified: Identified) -> int:
@@ -148,6 +149,8 @@ def _read_pages(
     if source.may_stop:
         next_page = queue.stop(source.first_page) or next_page
     looked_at = [page for page in pages if not next_page or page.number < next_page]
+    if any(page.lines and page.noise > _NOISE and page.number not in read for page in looked_at):
+        warnings.add(UNMAPPED_CHARACTERS)
     return [_laid_out(page, read.get(page.number)) for page in looked_at], next_page
 
 
@@ -173,6 +176,7 @@ def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn
     covered = objects.coverage(width, height) >= _SCAN_COVERAGE
     text_page = page.get_textpage()
     text = page_text(text_page, transform, (width, height), objects, keep_unseen=covered)
+    unmapped = is_unmapped(text_page, text.lines)
     text_page.close()
     if turn is None and (needed := turn_of(text.lines, width, height)):
         return _read_text(page, number, warnings, needed)
@@ -181,8 +185,9 @@ def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn
     if text.hidden or text.masked:
         warnings.add(HIDDEN_TEXT)
     letters = letters_of(text.lines)
-    noisy = text.noise > _NOISE or (covered and text.unseen > 0 and not is_language(text.lines))
+    noise = 1.0 if unmapped else text.noise
+    noisy = noise > _NOISE or (covered and text.unseen > 0 and not is_language(text.lines))
     is_picture = (letters == 0 and objects.count > 0) or noisy or (covered and letters < _STAMP_LETTERS)
     extras = page_extras(page, number, transform)
     rules = page_rules(objects.paths)
-    return _RawPage(number, height, text.lines, rules, is_picture, text.noise, extras, turn)
+    return _RawPage(number, height, text.lines, rules, is_picture, noise, extras, turn)

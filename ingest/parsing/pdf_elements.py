@@ -21,7 +21,7 @@ from ingest.parsing.pdf_layout import (
 from ingest.parsing.pdf_page import Line, Turn, rounded
 from ingest.parsing.pdf_rows import visual_rows
 from ingest.parsing.pdf_seam import Seam
-from ingest.parsing.pdf_tables import FoundTable, Rules, find_grids, grid_table, without
+from ingest.parsing.pdf_tables import FoundTable, Rules, beside, find_grids, grid_table, without
 from ingest.parsing.pdf_unruled import find_unruled
 from ingest.parsing.pdf_words import Spelling
 from rag.domain.anchor import Anchor, Box, PageAnchor
@@ -61,18 +61,18 @@ class Page:
         sideways = [line for line in lines if line.turned and not turn]
         lines = [line for line in lines if turn or not line.turned]
         for grid in find_grids(rules) if lines else []:
-            outside, words = without(lines, grid.box)
+            _, words = without(lines, grid.box)
             table = grid_table(grid, words, number)
             if table:
                 tables.append(table)
-                lines = outside
+                lines = beside(lines, table)
         columns = find_columns(visual_rows(lines))
         kept: list[Line] = []
         for part in columns.parts(lines):
             rest = part
             for table in find_unruled(visual_rows(part), rules.horizontal, number):
                 tables.append(table)
-                rest, _ = without(rest, table.box)
+                rest = beside(rest, table)
             kept += rest
         tables.sort(key=lambda table: columns.key(table.box))
         return cls(PageLines(number, height, (*kept, *sideways)), tuple(tables), columns, comments, turn)

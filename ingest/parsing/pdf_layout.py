@@ -34,6 +34,7 @@ _LABELLED = re.compile(r"[^:：]{1,30}[:：](?!//)")
 
 _MIN_TITLE_LETTERS = 4
 _DIGITS = re.compile(r"\d+")
+_OUTER_NUMBER = re.compile(r"^\d{1,4}(?=\s)|(?<=\s)\d{1,4}$")
 _PAGE_NUMBER = re.compile(
     r"[-–—\s]*(?:page|p\.|쪽|페이지)?\s*(\d{1,4})\s*(?:(?:/|of)\s*\d{1,4})?\s*(?:쪽|페이지)?[-–—\s]*$", re.I
 )
@@ -79,7 +80,7 @@ def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLi
     edges = [_edge_lines(page) for page in pages]
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
     seen = set(seam.running)
-    seam.running |= _repeated(pages, edges, needed)
+    seam.running |= _repeated(pages, edges, needed) | _counting(pages, needed)
     offsets = Counter(
         offset
         for page, lines in zip(pages, edges, strict=True)
@@ -111,6 +112,25 @@ def _repeated(pages: Sequence[PageLines], edges: Sequence[Sequence[Line]], neede
     labelled = {pattern: texts for pattern, texts in found.items() if _LABELLED.match(pattern)}
     return {pattern for pattern, texts in found.items() if pattern not in labelled and len(texts) >= needed} | {
         pattern for pattern, texts in labelled.items() if len(texts) >= nearly_all and not _is_data(texts)
+    }
+
+
+def _counting(pages: Sequence[PageLines], needed: float) -> set[str]:
+    """Patterns of outermost lines that name a chapter and the page: their number counts pages as on many others, whatever
+    chapters those name. A chapter has few pages; two with the same name are enough."""
+    found: dict[int, dict[str, set[int]]] = {}
+    for page in pages:
+        by_height = sorted(page.lines, key=lambda line: line.box[1])
+        for line in {*by_height[:1], *by_height[-1:]}:
+            for number in _OUTER_NUMBER.findall(line.text):
+                found.setdefault(int(number) - page.number, {}).setdefault(_pattern(line), set()).add(page.number)
+    patterns = max(found.values(), key=lambda patterns: len(set().union(*patterns.values())), default={})
+    if len(set().union(*patterns.values())) < needed:
+        return set()
+    return {
+        pattern
+        for pattern, numbers in patterns.items()
+        if len(numbers) > 1 and sum(map(str.isalpha, pattern)) >= _MIN_TITLE_LETTERS
     }
 
 

@@ -19,6 +19,7 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
 from ingest.parsing.hidden_text import has_hidden_characters
+from ingest.parsing.pdf_blanks import StrayBlanks
 from ingest.parsing.pdf_dropped import DroppedTwins
 from ingest.parsing.pdf_letter_spacing import Span, whole_words
 from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
@@ -208,8 +209,8 @@ def _is_flat(word: Word) -> bool:
     return word.box[3] - word.box[1] <= 1.3 * max(word.box[2] - word.box[0], 4.0) or len(word.text) < 3
 
 
-_Placed = tuple[int, int, Word]
-"""A word with the numbers of its first and last character."""
+_Placed = tuple[int, int, Word, float]
+"""A word with the numbers of its first and last character, and the height of its letters."""
 
 
 class _CharacterReader:
@@ -226,6 +227,7 @@ class _CharacterReader:
         self._raw = text_page.raw
         self._twins = DroppedTwins(text_page)
         self._count = text_page.count_chars()
+        self._blanks = StrayBlanks(self._raw, self._count)
         self._transform = transform
         self._width, self._height = size
         self._objects = objects
@@ -258,6 +260,8 @@ class _CharacterReader:
                 continue
             if code == _SPACE and letters and letters[-1] == "ff" and self._twins.closes_up(index - 1):
                 continue
+            if code == _SPACE and (letters or words) and self._blanks.parts_nothing(index):
+                continue
             if letters:
                 words.append((begin, index - 1, "".join(letters)))
                 letters = []
@@ -283,16 +287,17 @@ class _CharacterReader:
             shown = clean(text.translate(_LIGATURES))
             if not shown:
                 continue
-            word = Word(shown + DIVIDED * (text[-1] in _HYPHENS), self._span_box(first, last))
+            box, height = self._span_box(first, last, text)
+            word = Word(shown + DIVIDED * (text[-1] in _HYPHENS), box)
             if self._is_without_ink(first):
                 self.unseen += 1
                 self.hidden += not self._keep_unseen
                 if self._keep_unseen:
-                    yield first, last, word
+                    yield first, last, word, height
             elif self._is_hidden(first, word.box):
                 self.hidden += 1
             else:
-                yield first, last, word
+                yield first, last, word, height
 
     def _is_without_ink(self, index: int) -> bool:
         drawn = pdfium_c.FPDFText_GetTextObject(self._raw, index)
@@ -340,11 +345,11 @@ class _CharacterReader:
         return same_row(self._character_box(one), self._character_box(other))
 
     def _line(self, kept: list[_Placed], spaced: bool) -> Line:
-        shown = [word for _, _, word in kept]
+        shown = [word for _, _, word, _ in kept]
         box = union([word.box for word in shown])
-        heights = sorted(word.box[3] - word.box[1] for word in shown)
+        heights = sorted(height for _, _, _, height in kept)
         height = heights[len(heights) // 2]
-        lettered = [(first, last) for first, last, word in kept if word.text[0].isalnum()] or [kept[0][:2]]
+        lettered = [(first, last) for first, last, word, _ in kept if word.text[0].isalnum()] or [kept[0][:2]]
         bold = self._is_bold(lettered[0][0]) and self._is_bold(lettered[-1][1])
         turned = self._turned(kept)
         if turned:
@@ -353,7 +358,7 @@ class _CharacterReader:
 
     def _turned(self, words: list[_Placed]) -> int:
         """Whether the longest word runs up or down; vertical writing, whose letters stand upright, does not count."""
-        first, last, word = max(words, key=lambda item: len(item[2].text))
+        first, last, word, _ = max(words, key=lambda item: len(item[2].text))
         left, top, right, bottom = word.box
         if len(word.text) < 3 or bottom - top < 1.3 * (right - left):
             return 0
@@ -368,11 +373,13 @@ class _CharacterReader:
         pdfium_c.FPDFText_GetFontInfo(self._raw, index, self._name, _FONT_NAME_BYTES, self._flags)
         return _BOLD_NAME.search(self._name.value) is not None
 
-    def _span_box(self, first: int, last: int) -> Box:
+    def _span_box(self, first: int, last: int, text: str) -> tuple[Box, float]:
+        """The box of a word, and the height of its letters: figures and marks beside Hangul are often of a taller font."""
         boxes = [self._character_box(first)]
         if last != first:
             boxes.append(self._character_box(last))
-        return union(boxes)
+        letter = boxes[-1] if text[-1].isalpha() and not text[0].isalpha() else boxes[0]
+        return union(boxes), letter[3] - letter[1]
 
     def _character_box(self, index: int) -> Box:
         pdfium_c.FPDFText_GetLooseCharBox(self._raw, index, self._reference)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -355,6 +355,29 @@ def _reading_order(words: list[Word]) -> str:
         else:
             line.append(word)
     return " ".join(word.text for line in lines for word in sorted(line, key=lambda word: word.box[0]))
+
+
+def beside(lines: list[Line], table: FoundTable) -> list[Line]:
+    """Lines without what the table holds. A word in its box that none of its cells has stays: it stands beside, or between."""
+    texts = [
+        *table.head,
+        *(cell for cells, _ in table.rows for cell in cells),
+        table.caption.text if table.caption else "",
+    ]
+    held = Counter(word for text in texts for word in text.split())
+    result: list[Line] = []
+    for line in lines:
+        rest: list[Word] = []
+        for word in line.words:
+            if inside(table.box, word) and held[word.text]:
+                held[word.text] -= 1
+            else:
+                rest.append(word)
+        if len(rest) == len(line.words):
+            result.append(line)
+        elif rest:
+            result.append(replace(line, words=tuple(rest), box=union([word.box for word in rest])))
+    return result
 
 
 def without(lines: list[Line], box: Box) -> tuple[list[Line], list[Word]]:

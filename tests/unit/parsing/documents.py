@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,11 @@ _FONTS = (
     b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /HYSMyeongJo-Medium /DW 1000 "
     b"/CIDSystemInfo << /Registry (Adobe) /Ordering (Korea1) /Supplement 1 >> >>] >>",
     b"<< /Type /Font /Subtype /Type1 /BaseFont /Times-Italic >>",
+    b"<< /Type /Font /Subtype /TrueType /BaseFont /ABCDEF+Own /FirstChar 32 /LastChar 63 /Widths ["
+    + b"600 " * 32
+    + b"]"
+    b"/FontDescriptor << /Type /FontDescriptor /FontName /ABCDEF+Own /Flags 4 /FontBBox [0 -200 800 800] /ItalicAngle 0 "
+    b"/Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >> >>",
 )
 _TIMES_ITALIC = {
     "a": 500,
@@ -58,6 +64,34 @@ class PdfPage:
         self.content.append(f"BT {font} {size} Tf {x} {PAGE[1] - top - size} Td ".encode() + shown + b" Tj ET")
         return self
 
+    def glyphs(self, x: float, top: float, numbers: bytes, size: float = 10) -> PdfPage:
+        """In a font of its own glyphs that does not say which characters they are."""
+        shown = b"<" + numbers.hex().encode() + b">"
+        self.content.append(f"BT /F5 {size} Tf {x} {PAGE[1] - top - size} Td ".encode() + shown + b" Tj ET")
+        return self
+
+    def blanks_first(self, x: float, top: float, text: str, end: str = "") -> PdfPage:
+        """A Korean line of 10 points as LibreOffice writes it: all blanks, then the syllables, then the full stop. At `|` it
+        changes to another font, as one of 255 glyphs has not all syllables."""
+        wide, y, at = 2.78, PAGE[1] - top - 10, x
+        blanks: list[float] = []
+        lefts, pieces = [x], [""]
+        for letter in text:
+            if letter == "|":
+                lefts.append(at)
+                pieces.append("")
+            elif letter == " ":
+                blanks.append(at)
+                pieces[-1] += f"> {-100 * wide:.0f} <"
+            else:
+                pieces[-1] += letter.encode("utf-16-be").hex()
+            at += {"|": 0.0, " ": wide}.get(letter, 10.0)
+        gaps = " ".join(f"{-100 * (one - other - wide):.0f} ( )" for other, one in itertools.pairwise(blanks))
+        shown = f"BT /F1 10 Tf 1 0 0 1 {blanks[0]} {y} Tm [( ) {gaps}]TJ /F3 10 Tf "
+        shown += " ".join(f"1 0 0 1 {left} {y} Tm [<{letters}>]TJ" for left, letters in zip(lefts, pieces, strict=True))
+        self.content.append(f"{shown} ET".encode())
+        return self.text(at, top, end) if end else self
+
     def letters(self, x: float, top: float, text: str, size: float = 10) -> PdfPage:
         """Italic, each letter an object of its own, on a page drawn in pixels, as browsers and writers of web pages have it."""
         pixel = 0.75
@@ -94,7 +128,7 @@ def pdf_bytes(pages: Sequence[PdfPage], title: str = "") -> bytes:
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
         objects.append(
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %d %d] /Rotate %d /Contents %d 0 R "
-            b"/Resources << /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R /F4 6 0 R >> >> >>"
+            b"/Resources << /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R /F4 6 0 R /F5 7 0 R >> >> >>"
             % (PAGE[0], PAGE[1], page.rotate, len(objects))
         )
         kids.append(b"%d 0 R" % len(objects))

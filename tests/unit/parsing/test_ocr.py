@@ -135,6 +135,20 @@ class Absent:
         raise AssertionError("nothing to read with")
 
 
+def test_page_of_glyph_numbers_is_read_from_its_picture(tmp_path):
+    data = pdf_bytes([PdfPage().glyphs(60, 60, b'"7+%-'), PdfPage().text(60, 60, "A page with a text layer.")])
+    document = read(tmp_path, data, "a.pdf", reader=Slow(0, 60))
+    assert texts(document) == ["page-one", "A page with a text layer."]
+    assert document.warnings == ("ocr:1",)
+    assert read(tmp_path, data, "a.pdf", reader=None).warnings == ("unmapped_characters",)
+
+
+def test_page_of_marks_in_a_usual_font_is_read_from_its_text(tmp_path):
+    document = read(tmp_path, pdf_bytes([PdfPage().text(60, 60, '"7+%-')]), "a.pdf", reader=Slow(0, 60))
+    assert texts(document) == ['"7+%-']
+    assert document.warnings == ()
+
+
 @needs_tesseract
 def test_scanned_page_among_others(tmp_path):
     writer = pypdf.PdfWriter(io.BytesIO(pdf_bytes([PdfPage().text(60, 60, "A page with a text layer.")])))

@@ -172,6 +172,39 @@ def test_second_line_that_is_a_label_of_the_document_is_no_text(parse_pages, lab
     assert not any(label.split(":")[0] in element.text for element in found if element.anchor.page > 1)
 
 
+def test_heads_that_name_the_chapter_and_the_page(parse_pages):
+    """Each chapter is a small part of the document; that their numbers count its pages is said by all."""
+    pages = []
+    for number in range(1, 25):
+        chapter = (number - 1) // 3 + 1
+        page = PdfPage().text(60, 30, f"Chapter {chapter}: The {'abcdefgh'[chapter - 1] * 5} part", 8)
+        page.text(500, 30, str(number + 2), 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    found = "\n".join(texts(parse_pages(*pages)))
+    assert [found.count(f"{letter * 5} part") for letter in "abcdefgh"] == [1] * 8  # the first copy stays
+    assert found.count("is told here") == 24 * 7
+
+
+def test_first_lines_whose_numbers_do_not_count_pages_stay(parse_pages):
+    pages = []
+    for number in range(1, 25):
+        group = "abcdefgh"[(number - 1) // 3] * 5
+        page = PdfPage().text(60, 30, f"Group {group}: claim {number * 37 % 101}", 8)
+        pages.append(body(page, 100, *(f"{word * number} is told here." for word in "abcdefg")))
+    assert "\n".join(texts(parse_pages(*pages))).count("claim") == 24
+
+
+def test_last_line_with_marks_of_a_taller_font_goes_on(parse_pages):
+    """As in a browser's Korean, whose figures and full stops come from another font."""
+    page = PdfPage()
+    long = "회사와 직원 사이의 근로조건과 직원이 지켜야 할 복무상의 기준을 정함을 목적으"
+    for top, line in ((100, long), (114, long)):
+        page.text(60, top, line)
+    page.text(60, 128, "로 한다").text(97.8, 126, ".", 13)
+    (paragraph,) = texts(parse_pages(page))
+    assert paragraph.endswith("한다.")
+
+
 def test_third_line_stays_below_a_header_that_it_seldom_follows(parse_pages):
     """Though below another one it is a part of the header."""
     pages = []

@@ -133,6 +133,20 @@ def test_letters_that_were_moved_apart_to_fill_a_line_are_words(parse_pages, bet
 
 
 @pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("영업점의 고|객 영업시간은 길다", ""),
+        ("이란 매년| 일월 일일부터", ""),
+        ("이 규칙을 적용한다", "."),
+        ("그 직군은 다|섯 단계로 한다", "."),
+    ],
+)
+def test_blanks_that_are_written_before_the_words_part_them_where_they_stand(parse_pages, line, end):
+    page = PdfPage().blanks_first(60, 100, line, end)
+    assert texts(parse_pages(page)) == [line.replace("|", "") + end]
+
+
+@pytest.mark.parametrize(
     ("words", "between_letters", "between_words"),
     [
         (["월화수목금토일"], 3.0, 0.0),

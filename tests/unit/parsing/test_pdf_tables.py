@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ingest.parsing.pdf_page import Line, Word
+from ingest.parsing.pdf_tables import FoundTable, beside
 from rag.domain.anchor import PageAnchor
 from rag.domain.document import ElementKind
 from tests.unit.parsing.documents import PdfPage, parse, pdf_bytes, texts
@@ -247,3 +249,18 @@ def test_label_that_is_cut_at_its_hyphen(parse_pages):
     statement(page, 138, [("Gross margin", "35,885", "35,255"), ("Net income", "20,721", "20,551")], (330, 400))
     (table,) = tables(parse_pages(page))
     assert ["Shares whose effect was anti-dilutive", "5,589", "5,280"] in rows_of(table)
+
+
+def test_text_in_the_box_of_a_table_that_is_in_none_of_its_cells_stays():
+    """The next column's, which stands half a line higher."""
+
+    def line(top: float, *words: str) -> Line:
+        placed = tuple(Word(word, (60 + 60 * n, top, 110 + 60 * n, top + 10)) for n, word in enumerate(words))
+        return Line(placed, (60, top, 50 + 60 * len(words), top + 10), 10, bold=False)
+
+    anchor = PageAnchor(1, 1, ((1, (60, 100, 170, 124)),))
+    table = FoundTable(
+        (60, 100, 170, 124), ("Name", "Sum"), anchor, ((("rent", "7"), anchor),), ((60, 110), (120, 170))
+    )
+    lines = [line(96, "accused", "children", "?"), line(100, "Name", "Sum"), line(114, "rent", "7")]
+    assert [kept.text for kept in beside(lines, table)] == ["accused children ?"]
