@@ -69,7 +69,7 @@ class ItemState(Body):
     """One file of a source as it was when it was taken."""
 
     key: Key
-    fingerprint: str = Field(max_length=200, description="size and modification time, or an etag")
+    fingerprint: str = Field(max_length=200, description="size, times and inode, or an etag")
     content_hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hex")
     size: int = Field(ge=0)
     document_id: UUID

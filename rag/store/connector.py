@@ -53,7 +53,7 @@ class ConnectorItem(Base):
 
     Attributes:
         key: its name in the source, which is also the document's source key.
-        fingerprint: what tells cheaply whether it changed: size and modification time, or an etag.
+        fingerprint: what tells cheaply whether it may have changed: size, times and inode, or an etag.
         content_hash: SHA-256 of its content, hex.
     """
 

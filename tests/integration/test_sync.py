@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from api.cli import syncing
 from api.cli.connection import CommandFailed
 from api.cli.options import Options
 from api.cli.syncing import SyncOptions, SyncReport, source_at, synchronise
+from ingest.connectors import folder
 from ingest.connectors.bucket import BucketSource
 from ingest.pipeline.records import clean_source_key
 from rag.domain.principal import Scope
@@ -147,6 +149,28 @@ def test_only_what_changed_is_uploaded(desk: Desk) -> None:
     assert (report.changed, report.touched, report.new) == (["규정/1.md"], ["규정/2.md"], ["새것.md"])
     assert desk.sync().unchanged == 7
     assert "개정된 내용이다." in [item["text"] for item in desk.caller.search("개정된 내용")]
+
+
+def test_content_that_kept_size_and_time_is_uploaded(desk: Desk) -> None:
+    path = desk.root / "규정/1.md"
+    desk.sync()
+    before = path.stat()
+    desk.write("규정/1.md", "# 규정 1\n\n제1호 규정의 내용이네.\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    report = desk.sync()
+    assert (report.changed, report.unchanged) == (["규정/1.md"], 5)
+
+
+def test_other_fingerprints_of_the_same_content_upload_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(folder, "_fingerprint", lambda state: f"{state.st_size}:{state.st_mtime_ns}")
+        assert len(desk.sync().new) == 6
+    with monkeypatch.context() as watched:
+        watched.setattr(syncing._Round, "_upload", lambda self, fresh: {} if not fresh else pytest.fail("uploaded"))
+        report = desk.sync()
+    assert (len(report.touched), report.changed, report.new, report.clean) == (6, [], [], True)
+    assert desk.sync().unchanged == 6
 
 
 def test_deletions_are_followed_when_told_and_leave_receipts(desk: Desk) -> None:
