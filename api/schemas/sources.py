@@ -92,6 +92,7 @@ class ItemPage(BaseModel):
 
     items: list[ItemState]
     hidden: list[UUID] = Field(description="documents of those whose key is not shown whole, for personal data in it")
+    failed: list[UUID] = Field(description="documents of those whose newest version could not be ingested")
     next_cursor: str | None
 
 
@@ -99,6 +100,7 @@ class ItemsKnown(BaseModel):
     """Items of the keys that were asked for."""
 
     items: list[ItemState]
+    failed: list[UUID] = Field(description="documents of those whose newest version could not be ingested")
 
 
 class KeysIn(Body):

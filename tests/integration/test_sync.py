@@ -17,7 +17,7 @@ from obstore.store import MemoryStore
 from api.cli import syncing
 from api.cli.connection import CommandFailed
 from api.cli.options import Options
-from api.cli.syncing import SyncOptions, SyncReport, source_at, synchronise
+from api.cli.syncing import SyncOptions, SyncReport, Told, source_at, synchronise
 from ingest.connectors import folder
 from ingest.connectors.bucket import BucketSource
 from ingest.pipeline.records import clean_source_key
@@ -260,9 +260,32 @@ def test_what_is_refused_or_fails_is_said_and_the_others_go_in(desk: Desk) -> No
     report = desk.sync()
     assert [item["key"] for item in report.refused] == ["leer.md"]
     assert [item["key"] for item in report.failed] == ["kaputt.pdf"]
-    assert len(report.new) == 8 and not report.clean
+    assert report.new == [f"규정/{number}.md" for number in range(6)] and not report.clean
     again = desk.sync()
     assert again.unchanged == 7, "a file that fails is not uploaded again until it changes"
+    assert (again.refused, again.failed) == (report.refused, report.failed), "and is told of all the same"
+    assert not again.new and not again.clean
+    desk.write("규정/1.md", "")
+    desk.write("kaputt.pdf", "%PDF-1.4 immer noch abgeschnitten")
+    third = desk.sync()
+    assert sorted(item["key"] for item in third.refused) == ["leer.md", "규정/1.md"]
+    assert ([item["key"] for item in third.failed], third.changed) == (["kaputt.pdf"], [])
+    desk.write("kaputt.pdf", "# 이제 글\n\n고친 문서이다.\n")
+    mended = desk.sync()
+    assert (mended.changed, mended.failed) == (["kaputt.pdf"], [])
+
+
+def test_watching_tells_of_a_failure_once(desk: Desk) -> None:
+    desk.write("kaputt.pdf", "%PDF-1.4 abgeschnitten")
+    wanted = SyncOptions(desk.name)
+    assert desk.sync().failed
+    told = Told()
+    rounds = [synchronise(desk.client, source_at(str(desk.root), wanted), wanted, told) for _ in range(2)]
+    assert [[item["key"] for item in report.failed] for report in rounds] == [["kaputt.pdf"], []]
+    assert not rounds[1].did_something
+    (desk.root / "kaputt.pdf").write_text("%PDF-1.4 wieder abgeschnitten")
+    report = synchronise(desk.client, source_at(str(desk.root), wanted), wanted, told)
+    assert [item["key"] for item in report.failed] == ["kaputt.pdf"], "it is another file now"
 
 
 def test_a_document_deleted_by_hand_comes_back(desk: Desk) -> None:
