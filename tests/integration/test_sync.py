@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +398,34 @@ def test_a_snapshot_is_cited_with_address_and_date(service: Running) -> None:
     assert passage["fetched_at"] == "2026-04-01T00:00:00Z"
     newer = {**body, "html": page.replace("8시", "9시"), "fetched_at": "2026-05-01T00:00:00Z"}
     assert caller.post(f"/api/v1/collections/{name}/snapshots", json=newer).json()["version"] == 2
+
+
+def test_a_snapshot_is_kept_without_the_credentials_of_who_fetched_it(service: Running) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    body = {
+        "url": "https://hong:geheim@X.KR:443/a",
+        "html": "<p>경비실은 2층이다.</p>",
+        "fetched_at": "2026-03-01T00:00:00Z",
+    }
+    taken = caller.post(f"/api/v1/collections/{name}/snapshots", json=body)
+    [document] = caller.wait([taken.json()["document_id"]])
+    assert (document["source_key"], document["source_url"]) == ("x.kr/a.html", "https://x.kr/a")
+    [passage] = caller.search("경비실")
+    assert passage["source_url"] == "https://x.kr/a"
+    again = caller.post(f"/api/v1/collections/{name}/snapshots", json={**body, "url": "https://x.kr/a"})
+    assert (again.json()["outcome"], again.json()["document_id"]) == ("unchanged", document["id"])
+
+
+def test_a_page_that_is_not_fetched_yet_is_refused(service: Running) -> None:
+    caller = service.caller()
+    address = f"/api/v1/collections/{caller.collection()}/snapshots"
+    body = {"url": "https://x.kr/a", "html": "<p>x</p>"}
+    now = datetime.now(UTC)
+    ahead = caller.post(address, json={**body, "fetched_at": (now + timedelta(hours=20)).isoformat()})
+    assert ahead.status_code == 202, "a clock that is ahead, or a zone that was left out"
+    refused = caller.post(address, json={**body, "fetched_at": (now + timedelta(days=2)).isoformat()})
+    assert refused.status_code == 422 and "fetched_at" in refused.json()["title"]
 
 
 @pytest.mark.parametrize(
