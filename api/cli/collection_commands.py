@@ -47,16 +47,18 @@ def collections_retention(
     context: typer.Context,
     name: str,
     rules: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--set", help="Rules as JSON: retired_days, retired_versions, document_days, dated_days. {} for none."
+            "--set",
+            help="NAME=NUMBER, more than once: retired_days, retired_versions, document_days, dated_days; NAME= ends "
+            "one, the others stay. Or all rules as JSON; {} for none.",
         ),
     ] = None,
 ) -> None:
     """Show what the retention rules would delete now; with --set, change the rules first. Nothing is deleted here."""
     from api.cli.commands import collection_retention
 
-    collection_retention(context.obj, name, rules)
+    collection_retention(context.obj, name, rules or [])
 
 
 @collections_app.command("style")

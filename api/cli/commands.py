@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
@@ -280,14 +280,35 @@ def delete_collection(options: Options, name: str) -> None:
         print_json(_settled(client, receipt))
 
 
-def collection_retention(options: Options, name: str, rules: str | None) -> None:
+def collection_retention(options: Options, name: str, given: Sequence[str]) -> None:
     """`seogo collections retention`."""
     path = at("collections", name)
     with reporting_failures(), connect(options) as client:
-        if rules is not None:
-            checked(client.patch(path, json={"retention": _json_option("--set", rules)}))
+        if given:
+            rules = retention_rules(given, lambda: checked(client.get(path), verbatim=True)["retention"])
+            checked(client.patch(path, json={"retention": rules}))
         found = checked(client.get(path))["retention"]
         print_json({"rules": found, "due": checked(client.get(f"{path}/retention", params={"limit": "1000"}))})
+
+
+def retention_rules(given: Sequence[str], current: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The rules of `--set`: all of them as JSON, or those of `current` with the changes `name=number`; `name=` ends one.
+
+    Raises:
+        CommandFailed: it is neither.
+    """
+    if len(given) == 1 and given[0].lstrip().startswith("{"):
+        try:
+            return dict(json.loads(given[0]))
+        except ValueError:
+            raise CommandFailed(text("retention_set").format(given=given[0])) from None
+    rules = dict(current())
+    for pair in (part.strip() for item in given for part in item.split(",")):
+        name, mark, value = (part.strip() for part in pair.partition("="))
+        if not mark or name not in rules or not (value == "" or (value.isascii() and value.isdigit())):
+            raise CommandFailed(text("retention_set").format(given=pair))
+        rules[name] = int(value) if value else None
+    return rules
 
 
 def collection_style(options: Options, name: str, fields: Mapping[str, str | None]) -> None:

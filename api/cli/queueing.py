@@ -57,15 +57,16 @@ def cancel_collection(options: Options, collection: str) -> None:
 
 def watch(options: Options, collection: str) -> None:
     """Follow the ingestion of a collection with a bar until nothing is left to do."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with (
-        reporting_failures(),
-        connect(options) as client,
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
-    ):
+    with reporting_failures(), connect(options) as client, bar_of(Console(stderr=True)) as progress:
         task = progress.add_task(text("ingesting"), total=None)
         while _follow(client, collection, progress, task) != "done":
             continue
+
+
+def bar_of(console: Console) -> Progress:
+    """The bar, behind the numbers: what stands at the end is cut first in a narrow terminal."""
+    columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), BarColumn(bar_width=10))
+    return Progress(*columns, console=console, transient=True)
 
 
 def _follow(client: httpx.Client, collection: str, progress: Progress, task: Any) -> str:
@@ -86,16 +87,16 @@ def _follow(client: httpx.Client, collection: str, progress: Progress, task: Any
 
 
 def described(found: dict[str, Any]) -> str:
-    """What goes on, in a line."""
-    parts = [f"{text('queue')} {found['queued']}"]
+    """What goes on, in a line: first what is in work and how long it takes, since a narrow terminal cuts the end."""
     pages = f" ({text('pages')} {found['pages_read']}/{found['pages']})" if found["pages"] else ""
-    parts += [f"{stage} {count}{pages if stage == 'parse' else ''}" for stage, count in sorted(found["stages"].items())]
-    parts += [f"active {found['active']}", f"{text('failures')} {found['failed']}"]
-    parts += [f"{text('quarantine')} {found['quarantined']}"]
+    parts = [f"{stage} {count}{pages if stage == 'parse' else ''}" for stage, count in sorted(found["stages"].items())]
     if found["paused"]:
         parts.append(text("paused"))
     elif found["eta_s"]:
         parts.append(f"{found['eta_s']:.0f}{text('seconds_left')}")
+    parts += [f"{text('queue')} {found['queued']}", f"active {found['active']}"]
+    ended = {"failures": found["failed"], "quarantine": found["quarantined"]}
+    parts += [f"{text(name)} {count}" for name, count in ended.items() if count]
     return " · ".join(parts)
 
 

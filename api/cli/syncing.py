@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,10 +54,25 @@ class SyncOptions:
 
 
 @dataclass(slots=True)
+class Told:
+    """What earlier rounds of a watch told of: it is not told again while nothing changes.
+
+    Attributes:
+        refused: key and fingerprint of what was refused; it is not offered again.
+        failed: keys of what could not be ingested.
+    """
+
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class SyncReport:
     """What one round did, or with `dry_run` would do; lists of keys.
 
     Attributes:
+        new, changed: what was taken, without what was refused or failed. With `dry_run` nobody knows that of a file yet.
+        failed: what could not be ingested, now or in an earlier round, and is still the same.
         waiting: was taken, and will be searchable once somebody ends the pause of its ingestion.
     """
 
@@ -90,31 +105,29 @@ def sync(options: Options, location: str, wanted: SyncOptions, as_json: bool) ->
     with reporting_failures(), connect(options) as client:
         source = source_at(location, wanted)
         tell_other_kind(client, wanted.collection, wanted.kind)
-        hopeless: set[tuple[str, str]] = set()
-        report = synchronise(client, source, wanted, hopeless)
+        told = Told()
+        report = synchronise(client, source, wanted, told)
         show(report, wanted, as_json)
         while wanted.watch:
             time.sleep(wanted.interval_s)
-            report = _next_round(client, source, wanted, hopeless)
+            report = _next_round(client, source, wanted, told)
             if report.did_something:
                 show(report, wanted, as_json)
     if not report.clean:
         raise typer.Exit(1)
 
 
-def _next_round(
-    client: httpx.Client, source: ItemSource, wanted: SyncOptions, hopeless: set[tuple[str, str]]
-) -> SyncReport:
+def _next_round(client: httpx.Client, source: ItemSource, wanted: SyncOptions, told: Told) -> SyncReport:
     """The next round of many: a server that restarts and a share that is away come back. What is in the way is told once."""
     trouble = ""
     while True:
         try:
-            report = synchronise(client, source, wanted, hopeless)
+            report = synchronise(client, source, wanted, told)
         except (CommandFailed, SeogoError, httpx.HTTPError, OSError) as error:
-            told = failure_text(error)
-            if told != trouble:
-                typer.secho(told, fg="red", err=True)
-            trouble = told
+            now = failure_text(error)
+            if now != trouble:
+                typer.secho(now, fg="red", err=True)
+            trouble = now
             time.sleep(wanted.interval_s)
             continue
         if trouble:
@@ -144,15 +157,13 @@ def source_at(location: str, wanted: SyncOptions) -> ItemSource:
     return FolderSource(Path(location), clean_source_key, ignore=wanted.ignore, quiet_s=quiet)
 
 
-def synchronise(
-    client: httpx.Client, source: ItemSource, wanted: SyncOptions, hopeless: set[tuple[str, str]] | None = None
-) -> SyncReport:
+def synchronise(client: httpx.Client, source: ItemSource, wanted: SyncOptions, told: Told | None = None) -> SyncReport:
     """One round: compare, upload what changed, wait for its ingestion, delete what is gone.
 
     Args:
-        hopeless: key and fingerprint of what was refused in earlier rounds; it is not offered again, and grows.
+        told: of what earlier rounds told; what this one tells is added.
     """
-    hopeless = set() if hopeless is None else hopeless
+    told = Told() if told is None else told
     listing = source.listing()
     report = SyncReport(unreadable=[{"key": item.key, "reason": item.reason} for item in listing.problems])
     if wanted.dry_run and client.get(at("collections", wanted.collection)).status_code == 404:
@@ -166,9 +177,8 @@ def synchronise(
     plan = plan_for(_known_items(client, record["id"], [item.key for item in listing.items]), listing)
     report.unchanged = plan.unchanged
     round_ = _Round(client, source, wanted, record["id"], plan, report, record["access"])
-    hashes = round_.take([item for item in plan.suspects if (item.key, item.fingerprint) not in hopeless])
-    refused = {item["key"] for item in report.refused}
-    hopeless.update((item.key, item.fingerprint) for item in plan.suspects if item.key in refused)
+    hashes = round_.take([item for item in plan.suspects if (item.key, item.fingerprint) not in told.refused])
+    round_.note_failures([item.key for item in listing.items], told)
     renamed = plan.renamed(hashes)
     report.missing = [item.key for item in plan.missing]
     if wanted.delete_missing and plan.missing:
@@ -187,14 +197,17 @@ def _known_items(client: httpx.Client, source_id: str, keys: Sequence[str]) -> l
     named: list[KnownItem] = []
     for start in range(0, len(asked), _PAGE):
         body = {"keys": asked[start : start + _PAGE]}
-        for item in checked(client.post(at("sources", source_id, "items", "known"), json=body), verbatim=True)["items"]:
-            named.append(_known(item))
+        page = checked(client.post(at("sources", source_id, "items", "known"), json=body), verbatim=True)
+        for item in page["items"]:
+            named.append(_known(item, page))
             hidden.pop(item["document_id"], None)
     return [*(item for item in found if not item.hidden), *named, *hidden.values()]
 
 
-def _known(item: dict[str, Any], *, hidden: bool = False) -> KnownItem:
-    return KnownItem(item["key"], item["fingerprint"], item["content_hash"], item["document_id"], hidden)
+def _known(item: dict[str, Any], page: dict[str, Any]) -> KnownItem:
+    identity = item["document_id"]
+    hidden, failed = identity in page.get("hidden", ()), identity in page["failed"]
+    return KnownItem(item["key"], item["fingerprint"], item["content_hash"], identity, hidden, failed)
 
 
 def _shown_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
@@ -203,7 +216,7 @@ def _shown_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
         parameters = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
         page = checked(client.get(at("sources", source_id, "items"), params=parameters), verbatim=True)
         for item in page["items"]:
-            yield _known(item, hidden=item["document_id"] in page["hidden"])
+            yield _known(item, page)
         cursor = page["next_cursor"]
         if cursor is None:
             return
@@ -251,6 +264,24 @@ class _Round:
             waiting.update({document_id: key for key, document_id in documents.items()})
         self._wait(waiting)
         return hashes
+
+    def note_failures(self, keys: Sequence[str], told: Told) -> None:
+        """Add to what failed now, of these `keys` that the source has, those whose document is as it failed before; whatever was
+        not taken is neither new nor changed."""
+        fresh = {*self.report.new, *self.report.changed}
+        known = [self.plan.known[key] for key in keys if key in self.plan.known and key not in fresh]
+        before = {item.document_id: item.key for item in known if item.failed}
+        open_ones: list[str] = []
+        for ids in _pages(list(before)):
+            self._look(ids, before, open_ones)
+        refused, failed = ({item["key"] for item in found} for found in (self.report.refused, self.report.failed))
+        self.report.failed = [
+            item for item in self.report.failed if item["key"] in fresh or item["key"] not in told.failed
+        ]
+        self.report.new = [key for key in self.report.new if key not in refused | failed]
+        self.report.changed = [key for key in self.report.changed if key not in refused | failed]
+        told.refused.update((item.key, item.fingerprint) for item in self.plan.suspects if item.key in refused)
+        told.failed = failed
 
     def delete(self) -> None:
         """Delete the documents of what the source has no longer, and wait a minute for their purge."""
@@ -340,10 +371,8 @@ class _Round:
         while ids:
             paused = self._is_paused()  # before the look at the documents, which then tells what this pause found
             open_ones: list[str] = []
-            for start in range(0, len(ids), _PAGE):
-                body = checked(self.client.post("/api/v1/documents/status", json={"ids": ids[start : start + _PAGE]}))
-                for document in body["documents"]:
-                    self._note_state(document, waiting, open_ones)
+            for page in _pages(ids):
+                self._look(page, waiting, open_ones)
             ids = open_ones
             if ids and paused and not self._running:
                 self.report.waiting += sorted(waiting[document_id] for document_id in ids)
@@ -351,6 +380,11 @@ class _Round:
             self._running = 0
             if ids:
                 time.sleep(_POLL_S)
+
+    def _look(self, ids: Sequence[str], waiting: Mapping[str, str], open_ones: list[str]) -> None:
+        body = checked(self.client.post("/api/v1/documents/status", json={"ids": ids}))
+        for document in body["documents"]:
+            self._note_state(document, waiting, open_ones)
 
     def _is_paused(self) -> bool:
         """Whether ingestion stands still until somebody says otherwise; asked now and then. A key that may not know goes on."""
@@ -360,13 +394,17 @@ class _Round:
         response = self.client.get(at("collections", self.wanted.collection, "ingestion"))
         return bool(response.is_success and response.json()["paused"])
 
-    def _note_state(self, document: dict[str, Any], waiting: dict[str, str], open_ones: list[str]) -> None:
+    def _note_state(self, document: dict[str, Any], waiting: Mapping[str, str], open_ones: list[str]) -> None:
         version = document["version"]
         if version["state"] in ("queued", "running"):
             self._running += version["state"] == "running"
             open_ones.append(document["id"])
         elif version["failure"]:
             self.report.failed.append({"key": waiting[document["id"]], "reason": version["failure"]["message"]})
+
+
+def _pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))
 
 
 def _batches(items: Sequence[FoundItem]) -> Iterator[list[FoundItem]]:

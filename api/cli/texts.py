@@ -217,6 +217,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "--server takes the address of a server, which begins with http:// or https://, such as http://127.0.0.1:8080.",
     ),
     "system_refused": ("운영 체제가 거절했습니다", "The system refused"),
+    "retention_set": (
+        "--set: {given}: 이름=수가 필요합니다. 예: --set retired_versions=1 --set retired_days=90. 이름은 retired_days, "
+        "retired_versions, document_days, dated_days 가운데 하나입니다. JSON도 됩니다: --set '{{\"retired_versions\": 1}}'",
+        "--set: {given}: NAME=NUMBER is needed, such as --set retired_versions=1 --set retired_days=90. A name is one of "
+        "retired_days, retired_versions, document_days, dated_days. JSON will do as well: --set '{{\"retired_versions\": 1}}'",
+    ),
     "sync_new": ("새 파일", "new"),
     "sync_changed": ("바뀜", "changed"),
     "sync_touched": ("내용 같음", "same content"),

@@ -79,11 +79,13 @@ def list_items(
         page = rows[:limit]
         names = names_masked(session, permit, [(source.collection_id, row.key) for row in page])
         behind = connector.cursor_behind(session, page[-1]) if len(rows) > limit else None
+        failed = connector.failed_among(session, page)
     caller.audit.listed((source.collection_id, row.document_id) for row in page)
     shown = list(zip(page, names, strict=True))
     return ItemPage(
         items=[item_state(row, name) for row, name in shown],
         hidden=[row.document_id for row, name in shown if name != row.key],
+        failed=failed,
         next_cursor=behind,
     )
 
@@ -95,8 +97,9 @@ def known_items(source_id: UUID, body: KeysIn, caller: Sync) -> ItemsKnown:
     with caller.services.rag.database.read() as session:
         source = connector.get_permitted(session, permit, source_id)
         rows = connector.items_of(session, permit, source.id, body.keys)
+        failed = connector.failed_among(session, rows)
     caller.audit.listed((source.collection_id, row.document_id) for row in rows)
-    return ItemsKnown(items=[item_state(row, row.key) for row in rows])
+    return ItemsKnown(items=[item_state(row, row.key) for row in rows], failed=failed)
 
 
 @router.put("/sources/{source_id}/items")

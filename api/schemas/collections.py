@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from api.schemas.common import Body
+from api.schemas.common import Body, in_one_form
 from api.schemas.privacy import Privacy
 from rag.domain.access import Label
 from rag.domain.language import CollectionKind
@@ -19,7 +19,9 @@ from rag.domain.style import AnswerStyle, Format, Length, Tone, style_from_json
 from rag.store.collection import Collection, label_of
 
 CollectionName = Annotated[
-    str, Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$", examples=["인사규정"])
+    str,
+    Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$", examples=["인사규정"]),
+    BeforeValidator(in_one_form),
 ]
 Days = Annotated[int | None, Field(ge=0, le=36_525)]
 

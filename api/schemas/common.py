@@ -13,12 +13,14 @@ from pydantic import (
     ConfigDict,
     Field,
     Tag,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from rag.domain.anchor import Anchor, anchor_to_json
+from rag.domain.composition import composed
 from rag.domain.messages import UiLanguage
 
 
@@ -31,6 +33,23 @@ def without_nul(value: Any) -> Any:
     if isinstance(value, str) and "\0" in value:
         raise ValueError("a text can't hold the character NUL")
     return value
+
+
+def in_one_form(value: Any) -> Any:
+    """`value`, a text of it in NFC: what looks the same is the same."""
+    return composed(value) if isinstance(value, str) else value
+
+
+def one_value(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """The value of an attribute; of another type it is refused once, and not once for each type that it might have.
+
+    Raises:
+        PydanticCustomError: it is no text and no number.
+    """
+    try:
+        return read(value)
+    except ValidationError:
+        raise PydanticCustomError("attribute_type", "a text, a number or a date (YYYY-MM-DD) is needed") from None
 
 
 def as_written(value: Any, read: ValidatorFunctionWrapHandler) -> Any:

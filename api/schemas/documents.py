@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, Field, StrictFloat, StrictInt, StrictStr, WrapValidator
 
-from api.schemas.common import Body
+from api.schemas.common import Body, one_value
 from api.schemas.privacy import PersonalDataOut
 from rag.domain.access import Label
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue, attribute_value, checked_name
@@ -207,7 +207,7 @@ class VersionList(BaseModel):
 class DocumentChange(Body):
     """What is to change about a document."""
 
-    attributes: dict[str, StrictStr | StrictInt | StrictFloat | None] = Field(
+    attributes: dict[str, Annotated[StrictStr | StrictInt | StrictFloat | None, WrapValidator(one_value)]] = Field(
         min_length=1, max_length=2 * MAX_ATTRIBUTES, description="a value sets an attribute, null removes it"
     )
 

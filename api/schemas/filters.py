@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
-from api.schemas.common import Body, Day, Instant
+from api.schemas.common import Body, Day, Instant, in_one_form, one_value
 from rag.domain.errors import InvalidRequest
 from rag.domain.filters import (
     MAX_ALTERNATIVES,
@@ -73,7 +82,15 @@ class PeriodIn(Body):
         )
 
 
-Condition = Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=MAX_ALTERNATIVES)] | RangeIn
+def _told_once(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """A condition; of what is no list and no range, one refusal and not one for each form that it might have."""
+    return read(value) if isinstance(value, list | dict | RangeIn) else one_value(value, read)
+
+
+Condition = Annotated[
+    Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=MAX_ALTERNATIVES)] | RangeIn,
+    WrapValidator(_told_once),
+]
 
 
 class FilterIn(Body):
@@ -93,6 +110,7 @@ class FilterIn(Body):
     uploaded: PeriodIn | None = Field(None, description="when it was first uploaded")
     media_type: str | Annotated[list[str], Field(min_length=1, max_length=50)] | None = None
     document_ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)] | None = None
+    _in_one_form = field_validator("title", "author", "source_key", mode="before")(in_one_form)
 
     def to_domain(self) -> DocumentFilter:
         """The filter.

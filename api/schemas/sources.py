@@ -69,7 +69,7 @@ class ItemState(Body):
     """One file of a source as it was when it was taken."""
 
     key: Key
-    fingerprint: str = Field(max_length=200, description="size and modification time, or an etag")
+    fingerprint: str = Field(max_length=200, description="size, times and inode, or an etag")
     content_hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hex")
     size: int = Field(ge=0)
     document_id: UUID
@@ -92,6 +92,7 @@ class ItemPage(BaseModel):
 
     items: list[ItemState]
     hidden: list[UUID] = Field(description="documents of those whose key is not shown whole, for personal data in it")
+    failed: list[UUID] = Field(description="documents of those whose newest version could not be ingested")
     next_cursor: str | None
 
 
@@ -99,6 +100,7 @@ class ItemsKnown(BaseModel):
     """Items of the keys that were asked for."""
 
     items: list[ItemState]
+    failed: list[UUID] = Field(description="documents of those whose newest version could not be ingested")
 
 
 class KeysIn(Body):

@@ -26,7 +26,8 @@ class FolderSource:
     Args:
         clean: turns a relative path into the name that the document is kept under.
         ignore: patterns (`*.bak`, `draft/*`) on a name or on the whole relative path, beside `IGNORED`.
-        quiet_s: files changed within so many seconds are left for the next time: they may be still being written.
+        quiet_s: files changed within so many seconds are left for the next time: they may be still being written. One that
+            bears a time to come, which tells nothing of that, is left until two listings find it the same.
     """
 
     kind = "folder"
@@ -38,6 +39,7 @@ class FolderSource:
         self._clean = clean
         self._ignore = (*IGNORED, *ignore)
         self._quiet_s = quiet_s
+        self._ahead: dict[str, str] = {}
 
     @property
     def location(self) -> str:
@@ -128,11 +130,21 @@ class FolderSource:
         key = self._key(relative)
         if key is None:
             problems.append(Problem(os.fsencode(relative).decode("utf-8", "replace"), "the name is not valid text"))
-        elif time.time() - state.st_mtime < self._quiet_s:
+        elif self._may_be_in_writing(relative, state):
             problems.append(Problem(key, "changed just now; left for the next time"))
         else:
-            fingerprint = ruled_fingerprint(f"{state.st_size}:{state.st_mtime_ns}", access)
+            fingerprint = ruled_fingerprint(_fingerprint(state), access)
             yield FoundItem(key, relative, state.st_size, fingerprint, access)
+
+    def _may_be_in_writing(self, relative: str, state: os.stat_result) -> bool:
+        if not self._quiet_s:
+            return False
+        age = time.time() - state.st_mtime
+        if age >= 0:
+            return age < self._quiet_s
+        before, now = self._ahead.get(relative), _fingerprint(state)
+        self._ahead[relative] = now
+        return before != now
 
     def _state(self, path: Path) -> os.stat_result:
         if path.is_symlink() and not self._is_inside(path):
@@ -174,6 +186,12 @@ def _ruled(folder: Path, around: GivenRule | None) -> GivenRule | None:
 
 def _told(error: Exception) -> str:
     return _reason(error) if isinstance(error, OSError) else told(error)
+
+
+def _fingerprint(state: os.stat_result) -> str:
+    """Changes with the content even where size and modification time are put back, as `cp -p`, `rsync -t` and a restore do: the
+    time of the last change of the inode can't be set, and what is moved into its place has another inode."""
+    return f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}:{state.st_ino}"
 
 
 def _identity(state: os.stat_result) -> tuple[int, int]:

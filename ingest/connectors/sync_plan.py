@@ -96,6 +96,7 @@ class KnownItem:
 
     Attributes:
         hidden: whether its key is not shown whole, and nothing in the source has the one that is.
+        failed: whether the ingestion of its document's newest version failed.
     """
 
     key: str
@@ -103,6 +104,7 @@ class KnownItem:
     content_hash: str
     document_id: str
     hidden: bool = False
+    failed: bool = False
 
     @property
     def ruled(self) -> bool:

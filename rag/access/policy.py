@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rag.domain.access import AccessRule, EffectiveRule, Role
+from rag.domain.composition import composed
 from rag.domain.errors import CollectionNotFound, NotPermitted
 from rag.domain.filters import DocumentFilter
 from rag.domain.principal import PassedRule, Permit, Principal, PrincipalKind, Scope
@@ -247,7 +248,10 @@ def _includes(role: Role | None, wanted: Role) -> bool:
 
 
 def _named(visible: Sequence[Collection], wanted: str) -> UUID:
-    for row in visible:
-        if wanted in (row.name, str(row.id)):
+    named = {row.name: row.id for row in visible} | {str(row.id): row.id for row in visible}
+    if (found := named.get(wanted)) is not None:
+        return found
+    for row in visible:  # a name that is spelt in another form; one of before names were composed is met as well
+        if composed(row.name) == composed(wanted):
             return row.id
     raise CollectionNotFound(name=wanted)

@@ -17,6 +17,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from rag.domain.composition import composed
 from rag.domain.errors import InvalidRequest
 
 MAX_ATTRIBUTES = 16
@@ -53,7 +54,7 @@ class AttributeValue:
 
 
 def attribute_value(name: str, value: object) -> AttributeValue:
-    """A value as a caller gave it: text, a number, or a date written `2024-03-01`.
+    """A value as a caller gave it: text (kept composed), a number, or a date written `2024-03-01`.
 
     Raises:
         InvalidRequest: it is none of these, or too long.
@@ -65,7 +66,7 @@ def attribute_value(name: str, value: object) -> AttributeValue:
         )
     if not isinstance(value, str):
         return AttributeValue("number", _shown(name, value), _finite(name, value))
-    text = value.strip()
+    text = composed(value.strip())
     if not 0 < len(text) <= MAX_VALUE_CHARACTERS or "\x00" in text:
         raise InvalidRequest(
             detail=f"attribute {name}: 1 to {MAX_VALUE_CHARACTERS} characters are allowed",

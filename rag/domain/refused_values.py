@@ -26,6 +26,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "integer": ("정수여야 합니다", ""),
     "number": ("숫자여야 합니다", ""),
     "boolean": ("true 또는 false여야 합니다", ""),
+    "attribute_type": ("텍스트, 숫자 또는 날짜(YYYY-MM-DD)여야 합니다", ""),
     "list": ("목록이어야 합니다", ""),
     "too_short": ("{min_length}개 이상이어야 합니다", "at least {min_length} are needed"),
     "too_long": ("{max_length}개 이하여야 합니다", "no more than {max_length} are taken"),

@@ -26,6 +26,7 @@ from rag.domain.errors import InvalidRequest, NotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
 from rag.store.document import Document, covered, key_covered
+from rag.store.version import DocumentVersion
 
 
 class ConnectorSource(Base):
@@ -53,7 +54,7 @@ class ConnectorItem(Base):
 
     Attributes:
         key: its name in the source, which is also the document's source key.
-        fingerprint: what tells cheaply whether it changed: size and modification time, or an etag.
+        fingerprint: what tells cheaply whether it may have changed: size, times and inode, or an etag.
         content_hash: SHA-256 of its content, hex.
     """
 
@@ -115,6 +116,16 @@ def page_of_items(
     if after is not None:
         query = query.where(ConnectorItem.key > after)
     return session.scalars(query.order_by(ConnectorItem.key).limit(limit)).all()
+
+
+def failed_among(session: Session, items: Sequence[ConnectorItem]) -> list[UUID]:
+    """The documents of these items whose newest version could not be ingested."""
+    query = (
+        select(Document.id)
+        .join(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
+        .where(Document.id.in_({item.document_id for item in items}), DocumentVersion.error_code.is_not(None))
+    )
+    return list(session.scalars(query.order_by(Document.id)))
 
 
 def cursor_behind(session: Session, row: ConnectorItem) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -20,10 +22,15 @@ def text(number: int) -> str:
     return f"# 규정 {number}\n\n공통 조항은 모든 부서에 적용한다. 문서 번호는 {number}이다.\n"
 
 
+def apart(name: str) -> str:
+    """As macOS writes it."""
+    return unicodedata.normalize("NFD", name)
+
+
 ATTRIBUTES: dict[str, dict[str, Any]] = {
     "인사/휴가.md": {"dept": "인사", "year": 2022, "effective": "2022-03-01"},
     "인사/급여.md": {"dept": "인사", "year": 2024, "effective": "2024-07-15"},
-    "총무/차량.md": {"dept": "총무", "year": 2024, "weight": -0.5},
+    "총무/차량.md": {"dept": apart("총무"), "year": 2024, "weight": -0.5},
     "총무/비품.md": {},
 }
 
@@ -53,6 +60,10 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({}, [PAY, LEAVE, GOODS, CARS]),
     ({"attributes": {"dept": "인사"}}, [PAY, LEAVE]),
     ({"attributes": {"dept": ["총무", "재무"]}}, [CARS]),
+    ({"attributes": {"dept": apart("인사")}}, [PAY, LEAVE]),
+    ({"attributes": {"dept": [apart("총무"), "재무"]}}, [CARS]),
+    ({"source_key": apart("인사/")}, [PAY, LEAVE]),
+    ({"title": apart("규정 0")}, [LEAVE]),
     ({"attributes": {"origin": "시험"}}, [PAY, LEAVE, GOODS, CARS]),
     ({"attributes": {"year": 2024}}, [PAY, CARS]),
     ({"attributes": {"year": "2024"}}, []),
@@ -87,6 +98,16 @@ def test_search_and_list_agree_on_a_filter(
     caller, name = shelf
     assert found(caller, name, where) == sorted(expected)
     assert listed(caller, name, where) == sorted(expected)
+
+
+def test_a_collection_has_one_name_however_it_is_spelt(service: Running) -> None:
+    caller = service.caller()
+    made = caller.post("/api/v1/collections", json={"name": apart("취업규칙")})
+    assert (made.status_code, made.json()["name"]) == (201, "취업규칙"), made.text
+    assert caller.post("/api/v1/collections", json={"name": "취업규칙"}).status_code == 409
+    assert caller.get(f"/api/v1/collections/{quote(apart('취업규칙'))}").json()["id"] == made.json()["id"]
+    renamed = caller.request("PATCH", "/api/v1/collections/취업규칙", json={"name": apart("인사규정")})
+    assert renamed.json()["name"] == "인사규정"
 
 
 def test_document_ids_narrow(shelf: tuple[Caller, str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from obstore.store import MemoryStore
 from api.cli import syncing
 from api.cli.connection import CommandFailed
 from api.cli.options import Options
-from api.cli.syncing import SyncOptions, SyncReport, source_at, synchronise
+from api.cli.syncing import SyncOptions, SyncReport, Told, source_at, synchronise
+from ingest.connectors import folder
 from ingest.connectors.bucket import BucketSource
 from ingest.pipeline.records import clean_source_key
 from rag.domain.principal import Scope
@@ -149,6 +152,28 @@ def test_only_what_changed_is_uploaded(desk: Desk) -> None:
     assert "개정된 내용이다." in [item["text"] for item in desk.caller.search("개정된 내용")]
 
 
+def test_content_that_kept_size_and_time_is_uploaded(desk: Desk) -> None:
+    path = desk.root / "규정/1.md"
+    desk.sync()
+    before = path.stat()
+    desk.write("규정/1.md", "# 규정 1\n\n제1호 규정의 내용이네.\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    report = desk.sync()
+    assert (report.changed, report.unchanged) == (["규정/1.md"], 5)
+
+
+def test_other_fingerprints_of_the_same_content_upload_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(folder, "_fingerprint", lambda state: f"{state.st_size}:{state.st_mtime_ns}")
+        assert len(desk.sync().new) == 6
+    with monkeypatch.context() as watched:
+        watched.setattr(syncing._Round, "_upload", lambda self, fresh: {} if not fresh else pytest.fail("uploaded"))
+        report = desk.sync()
+    assert (len(report.touched), report.changed, report.new, report.clean) == (6, [], [], True)
+    assert desk.sync().unchanged == 6
+
+
 def test_deletions_are_followed_when_told_and_leave_receipts(desk: Desk) -> None:
     desk.sync()
     (desk.root / "규정/3.md").unlink()
@@ -236,9 +261,32 @@ def test_what_is_refused_or_fails_is_said_and_the_others_go_in(desk: Desk) -> No
     report = desk.sync()
     assert [item["key"] for item in report.refused] == ["leer.md"]
     assert [item["key"] for item in report.failed] == ["kaputt.pdf"]
-    assert len(report.new) == 8 and not report.clean
+    assert report.new == [f"규정/{number}.md" for number in range(6)] and not report.clean
     again = desk.sync()
     assert again.unchanged == 7, "a file that fails is not uploaded again until it changes"
+    assert (again.refused, again.failed) == (report.refused, report.failed), "and is told of all the same"
+    assert not again.new and not again.clean
+    desk.write("규정/1.md", "")
+    desk.write("kaputt.pdf", "%PDF-1.4 immer noch abgeschnitten")
+    third = desk.sync()
+    assert sorted(item["key"] for item in third.refused) == ["leer.md", "규정/1.md"]
+    assert ([item["key"] for item in third.failed], third.changed) == (["kaputt.pdf"], [])
+    desk.write("kaputt.pdf", "# 이제 글\n\n고친 문서이다.\n")
+    mended = desk.sync()
+    assert (mended.changed, mended.failed) == (["kaputt.pdf"], [])
+
+
+def test_watching_tells_of_a_failure_once(desk: Desk) -> None:
+    desk.write("kaputt.pdf", "%PDF-1.4 abgeschnitten")
+    wanted = SyncOptions(desk.name)
+    assert desk.sync().failed
+    told = Told()
+    rounds = [synchronise(desk.client, source_at(str(desk.root), wanted), wanted, told) for _ in range(2)]
+    assert [[item["key"] for item in report.failed] for report in rounds] == [["kaputt.pdf"], []]
+    assert not rounds[1].did_something
+    (desk.root / "kaputt.pdf").write_text("%PDF-1.4 wieder abgeschnitten")
+    report = synchronise(desk.client, source_at(str(desk.root), wanted), wanted, told)
+    assert [item["key"] for item in report.failed] == ["kaputt.pdf"], "it is another file now"
 
 
 def test_a_document_deleted_by_hand_comes_back(desk: Desk) -> None:
@@ -350,6 +398,34 @@ def test_a_snapshot_is_cited_with_address_and_date(service: Running) -> None:
     assert passage["fetched_at"] == "2026-04-01T00:00:00Z"
     newer = {**body, "html": page.replace("8시", "9시"), "fetched_at": "2026-05-01T00:00:00Z"}
     assert caller.post(f"/api/v1/collections/{name}/snapshots", json=newer).json()["version"] == 2
+
+
+def test_a_snapshot_is_kept_without_the_credentials_of_who_fetched_it(service: Running) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    body = {
+        "url": "https://hong:geheim@X.KR:443/a",
+        "html": "<p>경비실은 2층이다.</p>",
+        "fetched_at": "2026-03-01T00:00:00Z",
+    }
+    taken = caller.post(f"/api/v1/collections/{name}/snapshots", json=body)
+    [document] = caller.wait([taken.json()["document_id"]])
+    assert (document["source_key"], document["source_url"]) == ("x.kr/a.html", "https://x.kr/a")
+    [passage] = caller.search("경비실")
+    assert passage["source_url"] == "https://x.kr/a"
+    again = caller.post(f"/api/v1/collections/{name}/snapshots", json={**body, "url": "https://x.kr/a"})
+    assert (again.json()["outcome"], again.json()["document_id"]) == ("unchanged", document["id"])
+
+
+def test_a_page_that_is_not_fetched_yet_is_refused(service: Running) -> None:
+    caller = service.caller()
+    address = f"/api/v1/collections/{caller.collection()}/snapshots"
+    body = {"url": "https://x.kr/a", "html": "<p>x</p>"}
+    now = datetime.now(UTC)
+    ahead = caller.post(address, json={**body, "fetched_at": (now + timedelta(hours=20)).isoformat()})
+    assert ahead.status_code == 202, "a clock that is ahead, or a zone that was left out"
+    refused = caller.post(address, json={**body, "fetched_at": (now + timedelta(days=2)).isoformat()})
+    assert refused.status_code == 422 and "fetched_at" in refused.json()["title"]
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,10 @@ HELP: dict[str, str] = {
     "Show what the retention rules would delete now; with --set, change the rules first. Nothing is deleted here.": (
         "보존 규칙에 따라 지금 삭제될 문서를 보여 줍니다. --set을 주면 규칙부터 바꿉니다. 이 명령은 아무것도 삭제하지 않습니다."
     ),
-    "Rules as JSON: retired_days, retired_versions, document_days, dated_days. {} for none.": (
-        "JSON 규칙: retired_days, retired_versions, document_days, dated_days. {}은 규칙 없음입니다."
+    "NAME=NUMBER, more than once: retired_days, retired_versions, document_days, dated_days; NAME= ends one, the others "
+    "stay. Or all rules as JSON; {} for none.": (
+        "NAME=NUMBER(이름=수), 여러 번 가능: retired_days, retired_versions, document_days, dated_days. NAME=은 그 규칙을 "
+        "끄며 나머지는 그대로입니다. JSON으로 모든 규칙을 줄 수도 있습니다. {}은 규칙 없음입니다."
     ),
     "Show how answers from the collection are written; with options, change it first.": (
         "이 컬렉션의 답변을 어떻게 쓰는지 보여 줍니다. 옵션을 주면 먼저 바꿉니다."

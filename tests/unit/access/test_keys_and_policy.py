@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -204,6 +205,16 @@ def test_a_permit_covers_the_tenants_collections_and_says_whose_it_is(database: 
     for wanted in ("규정", str(rules.id)):
         assert policy.authorize(caller, Action.SEARCH, [wanted]).collections == {rules.id}
     assert policy.authorize(caller, Action.SEARCH, ["규정", "계약서", "규정"]).collections == {rules.id, contracts.id}
+
+
+def test_a_name_is_met_in_either_form_and_the_very_same_first(sqlite: Database) -> None:
+    name, apart = "규정", unicodedata.normalize("NFD", "규정")
+    plain = add_collection(sqlite, name, "은행")
+    policy, caller = Policy(sqlite), principal(sqlite, Scope.READ)
+    assert policy.authorize(caller, Action.SEARCH, [apart]).collections == {plain.id}
+    before = add_collection(sqlite, apart, "은행")
+    assert policy.authorize(caller, Action.SEARCH, [apart]).collections == {before.id}
+    assert policy.authorize(caller, Action.SEARCH, [name]).collections == {plain.id}
 
 
 def test_no_collections_asked_for_means_none(sqlite: Database) -> None:

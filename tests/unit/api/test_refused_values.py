@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import errors
 from api.schemas.common import Body as Written
+from api.schemas.documents import DocumentChange
+from api.schemas.filters import FilterIn
 
 
 class Body(BaseModel):
@@ -45,6 +47,12 @@ def client() -> TestClient:
 
     @app.post("/api/v1/strict")
     def strict(body: Strict) -> None: ...
+
+    @app.post("/api/v1/change")
+    def change(body: DocumentChange) -> None: ...
+
+    @app.post("/api/v1/filter")
+    def narrowed(body: FilterIn) -> None: ...
 
     @app.post("/v1/things")
     def openai_things(body: Body) -> None: ...
@@ -104,6 +112,28 @@ def test_a_value_in_another_type_is_told_which_is_wanted(
         headers = {"Content-Type": "application/json", "Accept-Language": language}
         assert said in client.post("/api/v1/strict", content=body, headers=headers).json()["title"]
     assert client.post("/api/v1/strict", json={"commits": 5, "share": 1, "flag": False}).status_code == 200
+
+
+@pytest.mark.parametrize("value", [True, ["x"], {"x": 1}])
+def test_a_value_of_an_attribute_is_refused_once(client: TestClient, value: object) -> None:
+    for language, said in (("ko", "텍스트, 숫자 또는 날짜"), ("en", "a text, a number or a date")):
+        refused = client.post(
+            "/api/v1/change", json={"attributes": {"a1": value}}, headers={"Accept-Language": language}
+        )
+        title = refused.json()["title"]
+        assert refused.status_code == 422 and f"body.attributes.a1: {said}" in title and ";" not in title
+    assert client.post("/api/v1/change", json={"attributes": {"a1": None, "a2": 1.5, "a3": "x"}}).status_code == 200
+
+
+def test_a_condition_that_is_none_is_refused_once(client: TestClient) -> None:
+    refused = client.post("/api/v1/filter", json={"attributes": {"a1": True}}, headers={"Accept-Language": "ko"})
+    assert (
+        "body.attributes.a1: 텍스트, 숫자 또는 날짜" in refused.json()["title"] and ";" not in refused.json()["title"]
+    )
+    for wanted in ("x", 1, [1, 2], {"gte": 1}):
+        assert client.post("/api/v1/filter", json={"attributes": {"a1": wanted}}).status_code == 200
+    empty = client.post("/api/v1/filter", json={"attributes": {"a1": {}}}).json()["title"]
+    assert "gte" in empty, "of a range, what it lacks"
 
 
 def test_what_stands_in_the_address_is_told_so_too(client: TestClient) -> None:

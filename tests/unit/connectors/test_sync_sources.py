@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 import unicodedata
 from pathlib import Path
 
@@ -62,14 +63,40 @@ def test_a_decomposed_name_is_the_name_of_the_document(tmp_path: Path) -> None:
     assert [problem.reason for problem in listing.problems] == ["two files have this name"]
 
 
-def test_a_fingerprint_is_size_and_time(tmp_path: Path) -> None:
+def test_a_fingerprint_changes_with_the_content(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.md", "eins")
+    [before] = folder(tmp_path).listing().items
+    assert folder(tmp_path).listing().items == (before,)
+    path.write_text("vierzehn")
+    [after] = folder(tmp_path).listing().items
+    assert after.fingerprint != before.fingerprint
+
+
+def test_a_fingerprint_changes_with_content_of_the_same_size_and_time(tmp_path: Path) -> None:
     path = put(tmp_path, "a.md", "eins")
     os.utime(path, ns=(1_000_000_001, 1_000_000_001))
     [before] = folder(tmp_path).listing().items
-    assert before.fingerprint == "4:1000000001"
+    wait_for_another_change_time(tmp_path, path)
     path.write_text("zwei")
-    [after] = folder(tmp_path).listing().items
-    assert after.fingerprint != before.fingerprint
+    os.utime(path, ns=(1_000_000_001, 1_000_000_001))
+    [overwritten] = folder(tmp_path).listing().items
+    assert overwritten.fingerprint != before.fingerprint
+    restored = put(tmp_path.parent, f"{tmp_path.name}-sicherung.md", "drei")
+    os.utime(restored, ns=(1_000_000_001, 1_000_000_001))
+    restored.replace(path)
+    [moved] = folder(tmp_path).listing().items
+    assert moved.fingerprint not in (before.fingerprint, overwritten.fingerprint)
+
+
+def wait_for_another_change_time(root: Path, path: Path) -> None:
+    """Until the clock of the file system, which ticks every few milliseconds, shows another time than that of `path`."""
+    probe, until = root / ".uhr", time.monotonic() + 5
+    while time.monotonic() < until:
+        probe.write_text("x")
+        if probe.stat().st_ctime_ns > path.stat().st_ctime_ns:
+            return
+        time.sleep(0.005)
+    raise AssertionError("the clock of the file system stands still")
 
 
 def test_links_are_followed_inside_the_root_only(tmp_path: Path) -> None:
@@ -132,6 +159,20 @@ def test_a_file_that_is_being_written_waits(tmp_path: Path) -> None:
     listing = folder(tmp_path, quiet_s=60).listing()
     assert keys(listing) == ["alt.md"]
     assert [problem.key for problem in listing.problems] == ["neu.md"]
+
+
+def test_a_file_that_bears_a_time_to_come_is_taken(tmp_path: Path) -> None:
+    path, tomorrow = put(tmp_path, "morgen.md", "eins"), time.time() + 86_400
+    os.utime(path, (tomorrow, tomorrow))
+    once = folder(tmp_path).listing()
+    assert (keys(once), once.problems) == (["morgen.md"], ())
+    watched = folder(tmp_path, quiet_s=60)
+    assert [problem.key for problem in watched.listing().problems] == ["morgen.md"], "it may be in writing"
+    path.write_text("eins zwei")
+    os.utime(path, (tomorrow, tomorrow))
+    assert [problem.key for problem in watched.listing().problems] == ["morgen.md"], "it is in writing"
+    settled = watched.listing()
+    assert (keys(settled), settled.problems) == (["morgen.md"], ())
 
 
 def test_a_folder_that_is_not_there_is_an_error_not_an_empty_folder(tmp_path: Path) -> None:

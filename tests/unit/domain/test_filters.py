@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -31,6 +32,13 @@ def labels(attributes: dict[str, object], media_type: str = "", created: datetim
 
 def matches(found: set[str], where: DocumentFilter) -> bool:
     return all(found & set(group) for group in label_groups(where))
+
+
+def test_a_text_is_kept_and_asked_for_composed() -> None:
+    apart = unicodedata.normalize("NFD", "인사")
+    assert attribute_value("dept", apart) == attribute_value("dept", "인사") == AttributeValue("text", "인사")
+    full = unicodedata.normalize("NFD", "가" * 200)
+    assert attribute_value("dept", full).text == "가" * 200, "its length is that of the composed text"
 
 
 @given(st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 65535))
