@@ -24,6 +24,7 @@ class ObjectStore(ThreadingHTTPServer):
         page: objects and folders that one listing tells of at most.
         speaking: cleared, it takes requests and answers none.
         asked: how many requests it answered.
+        gone: whether it has no bucket any more, so that it answers 404 to everything.
     """
 
     daemon_threads = True
@@ -33,6 +34,7 @@ class ObjectStore(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.page = 1000
         self.asked = 0
+        self.gone = False
         self.speaking = threading.Event()
         self.speaking.set()
 
@@ -126,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, content: bytes = b"", part: str = "") -> None:
         self.server.speaking.wait(60)
         self.server.asked += 1
+        if self.server.gone:
+            status, content = 404, b"<Error><Code>NoSuchBucket</Code></Error>"
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Last-Modified", formatdate(1_767_322_000, usegmt=True))

@@ -89,10 +89,15 @@ def test_a_store_that_can_not_be_reached_is_said_to_be_away_by_every_call(nowher
             call()
 
 
-def test_a_bucket_that_is_not_there_is_away(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ObjectStore, "listing", lambda *_: (_ for _ in ()).throw(FileNotFoundError))
+def test_a_bucket_that_is_not_there_is_away_and_no_missing_object(store: ObjectStore) -> None:
+    store.gone = True
+    blobs = BlobStore("s3://blobs/prod")
     with pytest.raises(BlobsUnavailable):
-        BlobStore("s3://blobs/prod").require_reachable()
+        blobs.require_reachable()
+    with pytest.raises(BlobsUnavailable):
+        blobs.put_original(b"text")
+    with pytest.raises(BlobsUnavailable):
+        written(blobs, b"text")
 
 
 def test_a_silent_store_is_found_out_in_seconds_and_its_upload_given_up_at_once(store: ObjectStore) -> None:
