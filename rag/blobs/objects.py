@@ -1,7 +1,7 @@
 """The one seam to obstore: how a store is opened, what is asked of it, and what is said of one that can't be reached.
 
 Every call either answers, raises `FileNotFoundError` for an object that is not there, or `BlobsUnavailable`; with an
-object store that accepts connections and then says nothing, after half a minute.
+object store that accepts connections and then says nothing, after half a minute; in the middle of a large object after a minute.
 """
 
 from __future__ import annotations
