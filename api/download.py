@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from api.hardening.ranges import span
 from api.watching import watched
 from rag.blobs.store import BlobStore
+from rag.domain.errors import OriginalMissing
 
 MOST_RANGES = 100
 """`RequestShape` has refused what is more than the settings allow."""
@@ -20,7 +22,16 @@ CONTENT_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
 
 def download(request: Request, blobs: BlobStore, content_hash: str, size: int, filename: str) -> StreamingResponse:
-    """An original as an attachment, or the one range of its bytes that is asked for; its type is not told on purpose."""
+    """An original as an attachment, or the one range of its bytes that is asked for; its type is not told on purpose.
+
+    Reads the beginning, so call it in a thread: once the headers are sent, nothing can be said of a store that is away.
+
+    Raises:
+        BlobsUnavailable: the storage of originals is away.
+        OriginalMissing: it does not have this one.
+        BlobTampered, KeyAtRestMissing: it can't be given out.
+    """
+    blobs.require_reachable()  # a store that says nothing would keep its reader ten times as long
     headers = {**file_headers(filename), "Accept-Ranges": "bytes", "ETag": f'"{content_hash}"'}
     wanted = _wanted(request, size, headers["ETag"])
     start, length = wanted or (0, size)
@@ -28,11 +39,20 @@ def download(request: Request, blobs: BlobStore, content_hash: str, size: int, f
     if wanted is not None:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
     return FileStream(
-        blobs.stream(content_hash, start, length if wanted is not None else None),
+        _begun(blobs.stream(content_hash, start, length if wanted is not None else None), filename),
         status_code=200 if wanted is None else 206,
         media_type="application/octet-stream",
         headers=headers,
     )
+
+
+def _begun(pieces: Iterator[bytes], filename: str) -> Iterator[bytes]:
+    """The same pieces, the first of which is there."""
+    try:
+        first = next(pieces, b"")
+    except FileNotFoundError:
+        raise OriginalMissing(name=filename) from None
+    return chain([first] if first else [], pieces)
 
 
 class FileStream(StreamingResponse):

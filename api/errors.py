@@ -102,6 +102,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.StoreDamaged: 500,
     e.StoreReadOnly: 503,
     e.StoreLogKept: 503,
+    e.BlobsUnavailable: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
     e.AuditUnavailable: 503,

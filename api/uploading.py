@@ -50,6 +50,7 @@ async def receive(
         others: whether fields of other names are passed over; else they are refused.
 
     Raises:
+        BlobsUnavailable: the storage of originals is away.
         AccessEnded: the caller's access ended meanwhile; no more is taken from then on.
         InvalidRequest: the body is no such form, or has a field that is not known: then no more of it is read.
         NotAuthenticated, NotPermitted, CollectionNotFound: it may not do this any more.
@@ -69,6 +70,8 @@ async def receive(
         file_field,
         others,
     )
+    # Before the body: an upload to a store that is away would only be found out at its end.
+    await anyio.to_thread.run_sync(caller.services.rag.blobs.require_reachable)
     try:
         await watched_over(request, _feed(receiver, request.stream(), limit, ingest.settings.max_upload_mb))
         files = receiver.finish()

@@ -31,7 +31,8 @@ from ingest.parsing.ocr import WANTED_LANGUAGES, find_tesseract
 from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
 from rag.access.audit_anchors import untold_since
-from rag.domain.errors import SeogoError, StoreInUse
+from rag.blobs.store import BlobStore
+from rag.domain.errors import BlobsUnavailable, SeogoError, StoreInUse
 from rag.domain.messages import localized
 from rag.index.qdrant import QdrantIndex
 from rag.reranking.registry import open_reranker
@@ -84,6 +85,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("data folder", _data_folder),
         ("store", _store),
+        ("originals", _originals),
         ("keys", _keys),
         ("deletions", _deletions),
         ("models and index", _models_and_index),
@@ -129,6 +131,18 @@ def _store(settings: Settings) -> Iterator[Finding]:
             yield Finding("store", "error", detail, text("revision_advice"))
     finally:
         database.close()
+
+
+def _originals(settings: Settings) -> Iterator[Finding]:
+    """Whether the storage of originals answers, which no question needs, but every upload and every worker."""
+    url = settings.rag.blob_url()
+    try:
+        BlobStore(url).require_reachable()
+    except BlobsUnavailable as error:
+        advice = text("originals_advice") if url.startswith("s3") else text("originals_folder_advice")
+        yield Finding("originals", "error", f"{url}: {error.params['detail']}", advice)
+        return
+    yield Finding("originals", "ok", url)
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

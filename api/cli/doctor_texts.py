@@ -8,6 +8,7 @@ _CHECKS: dict[str, tuple[str, str]] = {
     "configuration": ("설정", "configuration"),
     "data folder": ("데이터 폴더", "data folder"),
     "store": ("데이터베이스", "store"),
+    "originals": ("원본 저장소", "originals"),
     "keys": ("API 키", "keys"),
     "deletions": ("삭제", "deletions"),
     "models and index": ("모델과 색인", "models and index"),
@@ -56,6 +57,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "revision": ("{where}, 리비전 {found}", "{where} at {found}"),
     "revision_needed": ("{where}, 리비전 {found}, 필요한 리비전 {needed}", "{where} at {found}, needed {needed}"),
     "revision_advice": ("`seogo db upgrade`를 실행하세요", "run `seogo db upgrade`"),
+    "originals_advice": (
+        "원본 저장소가 켜져 있는지, 환경 변수 AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION이 맞는지, "
+        "rag.blobs.url의 버킷이 있는지 확인하세요. 그때까지 문서를 올리거나 원본을 받을 수 없습니다",
+        "see that the object store runs, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION are right "
+        "in the environment, and the bucket of rag.blobs.url exists; until then nothing can be uploaded or downloaded",
+    ),
+    "originals_folder_advice": (
+        "rag.blobs.url의 폴더가 마운트되어 있는지 확인하세요. 그때까지 문서를 올리거나 원본을 받을 수 없습니다",
+        "see that the folder of rag.blobs.url is mounted; until then nothing can be uploaded or downloaded",
+    ),
     "no_reranker": ("없음: 결합한 순위를 그대로 씁니다", "none: the fused order stands"),
     "reranker_scores": (
         "{name}: 시험 질문에 답하는 문단 {answers:.3f}, 답하지 않는 문단 {does_not:.3f}",

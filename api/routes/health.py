@@ -43,7 +43,7 @@ class Readiness:
         """Look, unless that was just done; while somebody else looks, what they saw before counts.
 
         Raises:
-            StoreUnavailable, IndexUnavailable: one of them does not answer.
+            StoreUnavailable, IndexUnavailable, BlobsUnavailable: one of them does not answer.
         """
         if self._looking.acquire(blocking=self._looked_at is None):
             try:
@@ -63,6 +63,7 @@ class Readiness:
         try:
             rag.database.ping()
             rag.index.count()
+            rag.blobs.require_reachable()
         except SeogoError as error:
             failed = error
         self._failed, self._looked_at = failed, self._clock()
@@ -76,7 +77,8 @@ def live() -> Health:
 
 @router.get("/ready")
 def ready(request: Request) -> Health:
-    """Store and index answer: the process can take questions. 503 when one does not. Looked at once a second at most."""
+    """Store, index and the storage of originals answer: the process can take questions and documents. 503 when one does not.
+    Looked at once a second at most, the storage of originals every few seconds."""
     readiness = request.app.state.readiness
     readiness.require(services_of(request).rag)
     return Health(status="ok")

@@ -13,11 +13,12 @@ from typing import Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import from_url
 
 from ingest.connectors.access_files import MAX_BYTES, RULES, ruled, told
+from ingest.connectors.bucket_listing import BucketListing, Odd
 from ingest.connectors.folder import IGNORED
-from ingest.connectors.sync_plan import FoundItem, Listing, Problem, ruled_fingerprint
+from ingest.connectors.sync_plan import WHOLE, FoundItem, Listing, Problem, ruled_fingerprint
+from rag.blobs.objects import open_objects
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
 
@@ -59,7 +60,7 @@ class BucketSource:
         self._clean = clean
         self._ignore = (*IGNORED, *ignore)
         try:
-            self._store = from_url(self._url) if store is None else store
+            self._store = open_objects(self._url) if store is None else store
         except (BaseError, ValueError) as error:
             raise InvalidRequest(
                 detail=f"{url}: {_first_line(error)}", detail_ko=f"{url}: 열 수 없습니다: {_first_line(error)}"
@@ -79,7 +80,8 @@ class BucketSource:
         items: dict[str, FoundItem] = {}
         problems: list[Problem] = []
         try:
-            found = [meta for page in obstore.list(self._store) for meta in page]
+            listed = BucketListing(self._store)
+            found = [meta for meta in listed.objects if not self._is_marker(meta)]
             rules = self._rules(found, problems)
         except (BaseError, OSError) as error:
             raise InvalidRequest(
@@ -88,7 +90,24 @@ class BucketSource:
             ) from error
         for meta in found:
             self._add(meta, rules, items, problems)
+        problems.extend(self._hidden(odd) for odd in listed.odd)
         return Listing(tuple(items[key] for key in sorted(items)), tuple(problems))
+
+    def _is_marker(self, meta: Any) -> bool:
+        """Whether an object is the mark by which consoles make an empty folder: `dir/`, which obstore lists as `dir`."""
+        if meta["size"] or str(meta["path"]).rpartition("/")[2] == RULES:
+            return False
+        try:
+            return bool(obstore.head(self._store, str(meta["path"]))["size"])
+        except FileNotFoundError:
+            return True
+
+    def _hidden(self, odd: Odd) -> Problem:
+        """Nothing that is known of the folder is taken for gone: what comes before the odd name could not be listed."""
+        reason = (
+            f"the object {odd.name!r} has a name that can't be read and hides what comes before it: rename or delete it"
+        )
+        return Problem(f"{self._key(odd.folder[:-1]) or odd.folder[:-1]}/" if odd.folder else WHOLE, reason)
 
     def _rules(self, found: Sequence[Any], problems: list[Problem]) -> _Rules:
         """What the objects of rules say, each with those of the folders around it.

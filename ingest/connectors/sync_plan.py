@@ -14,6 +14,8 @@ from rag.domain.findings import MASK
 _PIECE = 1 << 20
 _RULED = ";access="
 """In a fingerprint, before the digest of the rule."""
+WHOLE = "/"
+"""The key of a problem that may hide anything of the source."""
 MOST_DELETED = 0.5
 """Share of the known items that may go without being forced: a share that is not mounted looks like an empty folder."""
 
@@ -154,7 +156,8 @@ def plan_for(known: Sequence[KnownItem], listing: Listing) -> Plan:
 
 def _is_in_the_dark(known: KnownItem, problems: Sequence[Problem]) -> bool:
     return any(
-        _begins(known, item.key) and (item.key.endswith("/") or len(known.key) == len(item.key)) for item in problems
+        item.key == WHOLE or (_begins(known, item.key) and (item.key.endswith("/") or len(known.key) == len(item.key)))
+        for item in problems
     )
 
 

@@ -25,6 +25,7 @@ from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.access.personal_data.reading import names_masked
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
+    BlobsUnavailable,
     DocumentNotFound,
     InputError,
     InvalidRequest,
@@ -103,9 +104,17 @@ class Intake:
         return taken
 
     def discard(self, blobs: Sequence[BlobRef]) -> None:
-        """Remove originals of an upload that failed half way, as far as no document needs them."""
-        for blob in [blob for blob in blobs if not self._blobs.let_go(blob)]:
-            drop_original(self._database, self._blobs, blob.content_hash)
+        """Remove originals of an upload that failed half way, as far as no document needs them.
+
+        Where their storage is away they stay until they are swept: that the upload failed is what its sender has to be told.
+        """
+        try:
+            for blob in [blob for blob in blobs if not self._blobs.let_go(blob)]:
+                drop_original(self._database, self._blobs, blob.content_hash)
+        except BlobsUnavailable:
+            log.warning(
+                "%d originals of an upload that failed are left to the sweep: their storage is away", len(blobs)
+            )
 
     def delete(self, permit: Permit, document_id: UUID) -> DeletionReceipt:
         """Delete a document: hidden at once, purged in the background. Returns the receipt, still open.

@@ -41,6 +41,7 @@ from rag.access.audit import AuditTrail, Deed, ServiceTrail, whose
 from rag.blobs.store import BlobStore
 from rag.domain.audit import AuditKind
 from rag.domain.errors import (
+    BlobsUnavailable,
     DocumentNotFound,
     IndexUnavailable,
     IndexWriteMismatch,
@@ -241,7 +242,7 @@ class Pipeline:
 
     def fail(self, batch: Batch, error: SeogoError) -> None:
         """Record why these versions failed: for good, or until their next try."""
-        outage = isinstance(error, (IndexUnavailable, StoreUnavailable, ModelAway))
+        outage = isinstance(error, (IndexUnavailable, StoreUnavailable, BlobsUnavailable, ModelAway))
         with self.database.write() as session:
             for version_id in batch.version_ids:
                 queue.record_failure(session, batch.job_id, version_id, error, self.retries, counts=not outage)

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import obstore
-
+from rag.blobs import objects
 from rag.blobs.envelope import HEADER_BYTES, Header
 from rag.blobs.keyring import Keyring
 from rag.blobs.store import BlobStore
@@ -56,7 +55,7 @@ def inventory(blobs: BlobStore) -> Inventory:
 def places(blobs: BlobStore) -> Iterator[str]:
     """Where every object lies."""
     for folder in _FOLDERS:
-        for page in obstore.list(blobs.vault.store, prefix=folder):
+        for page in objects.listed(blobs.vault.store, folder):
             for meta in page:
                 yield str(meta["path"])
 
@@ -99,7 +98,7 @@ def encrypt(blobs: BlobStore) -> int:
 
 def _require_plain(blobs: BlobStore, place: str) -> None:
     """An upload may begin as an encrypted object does; that it is one as it stands, its own name proves."""
-    stream = obstore.get(blobs.vault.store, place).stream(min_chunk_size=1 << 20)
+    stream = objects.get(blobs.vault.store, place).stream(1 << 20)
     digest, first = hashlib.sha256(), b""
     for piece in stream:
         first = first or bytes(piece[:HEADER_BYTES])

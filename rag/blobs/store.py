@@ -13,24 +13,27 @@ import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
-import obstore
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore
 
+from rag.blobs import objects
 from rag.blobs.envelope import Sealer
 from rag.blobs.keyring import Keyring
 from rag.blobs.vault import Vault
-from rag.domain.errors import EmptyFile, PayloadTooLarge
+from rag.domain.errors import BlobsUnavailable, ConfigurationError, EmptyFile, PayloadTooLarge
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_NOTHING = "nothing/"
+"""Nothing lies there, so that a look at it costs one short answer; unlike an object's, it tells of a bucket that is gone."""
 ABANDONED_S = 2 * 86_400.0
 """What an upload left so long ago is of one that was cut off: it may take a day."""
 
@@ -58,13 +61,14 @@ class BlobRef:
 class BlobWriter:
     """Receives an original piece by piece; memory stays at one buffer whatever the size."""
 
-    def __init__(self, store: LocalStore | MemoryStore, limit: int, vault: Vault) -> None:
+    def __init__(self, store: Any, limit: int, vault: Vault, reach: objects.Reach) -> None:
         self._store = store
         self._vault = vault
+        self._reach = reach
         self._sealer = vault.sealer()
         self._limit = limit
         self._key = f"incoming/{uuid4().hex}"
-        self._writer = obstore.open_writer(store, self._key, buffer_size=5 << 20)
+        self._writer = objects.Writing(store, self._key, 5 << 20)
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -101,9 +105,11 @@ class BlobWriter:
         return BlobRef(ref.content_hash, ref.size)
 
     def abort(self) -> None:
-        """Throw away what was written."""
-        self._writer.close()
-        obstore.delete(self._store, self._key)
+        """Throw away what was written; in a store that is away it stays until `BlobStore.sweep_incoming`."""
+        with suppress(BlobsUnavailable):
+            self._reach.require()  # each of the two would wait longer for a store that says nothing
+            self._writer.close()
+            objects.delete(self._store, self._key)
 
 
 class BlobStore:
@@ -111,7 +117,8 @@ class BlobStore:
 
     def __init__(self, url: str, keyring: Keyring | None = None) -> None:
         self._root: Path | None = None
-        self._store: LocalStore | MemoryStore
+        self._store: Any
+        look: Callable[[], None] = self._require_folder
         if url.startswith("file:"):
             self._root = Path(unquote(urlsplit(url).path))
             self._root.mkdir(parents=True, exist_ok=True)
@@ -119,13 +126,22 @@ class BlobStore:
         elif url == "memory:":
             self._store = MemoryStore()
         else:
-            self._store = from_url(url)  # type: ignore[assignment]
+            self._store, look = _opened(url)
+        self._reach = objects.Reach(look)
         self._encrypted = keyring is not None
         self.vault = Vault(self._store, keyring)
 
+    def require_reachable(self) -> None:
+        """See that the store answers, within three seconds; what was seen a few seconds ago counts.
+
+        Raises:
+            BlobsUnavailable: it does not.
+        """
+        self._reach.require()
+
     def writer(self, limit: int) -> BlobWriter:
         """A writer for one original of at most `limit` bytes."""
-        return BlobWriter(self._store, limit, self.vault)
+        return BlobWriter(self._store, limit, self.vault, self._reach)
 
     def settle(self, ref: BlobRef) -> bool:
         """Move a held original under its hash, in the place of what lies there; whether it lies there then, which one that is not
@@ -144,9 +160,10 @@ class BlobStore:
         """Throw away an original that is held; whether it was. What lies under its hash stays."""
         if ref.held is None:
             return False
+        self._reach.require()  # nobody waits longer for a store that says nothing: what stays is swept
         try:
-            obstore.head(self._store, ref.held.key)
-            obstore.delete(self._store, ref.held.key)
+            objects.head(self._store, ref.held.key)
+            objects.delete(self._store, ref.held.key)
         except FileNotFoundError:
             return False
         return True
@@ -154,7 +171,7 @@ class BlobStore:
     def exists(self, content_hash: str) -> bool:
         """Whether an original with this hash is stored."""
         try:
-            obstore.head(self._store, _original(content_hash))
+            objects.head(self._store, _original(content_hash))
         except FileNotFoundError:
             return False
         return True
@@ -162,7 +179,7 @@ class BlobStore:
     def stored_at(self, content_hash: str) -> float | None:
         """When the original was stored last, in seconds since the epoch; None when it is not there."""
         try:
-            return float(obstore.head(self._store, _original(content_hash))["last_modified"].timestamp())
+            return float(objects.head(self._store, _original(content_hash))["last_modified"].timestamp())
         except FileNotFoundError:
             return None
 
@@ -238,7 +255,7 @@ class BlobStore:
 
     def original_hashes(self, stored_before: float | None = None) -> Iterator[str]:
         """The hash of every stored original, or of those stored before that second of the epoch."""
-        for page in obstore.list(self._store, prefix="originals/"):
+        for page in objects.listed(self._store, "originals/"):
             for meta in page:
                 if stored_before is None or meta["last_modified"].timestamp() < stored_before:
                     yield str(meta["path"]).rsplit("/", 1)[-1]
@@ -259,26 +276,50 @@ class BlobStore:
                     if path.stat().st_mtime < before:
                         path.unlink()
             return
-        stale = [m for page in obstore.list(self._store, prefix="incoming/") for m in page]
+        stale = [m for page in objects.listed(self._store, "incoming/") for m in page]
         self._delete([str(m["path"]) for m in stale if m["last_modified"].timestamp() < before])
 
+    def _require_folder(self) -> None:
+        if self._root is not None and not self._root.is_dir():
+            raise BlobsUnavailable(detail=f"{self._root}: there is no such folder")
+
     def _keys(self, prefix: str) -> list[str]:
-        return [str(meta["path"]) for page in obstore.list(self._store, prefix=prefix) for meta in page]
+        return [str(meta["path"]) for page in objects.listed(self._store, prefix) for meta in page]
 
     def _delete(self, keys: list[str]) -> None:
         for key in keys:
             self.vault.delete(key)
 
 
-def _settle(store: LocalStore | MemoryStore, vault: Vault, ref: BlobRef) -> None:
+def _opened(url: str) -> tuple[Any, Callable[[], None]]:
+    """An object store, and what looks at it.
+
+    Raises:
+        ConfigurationError: the URL, or what the environment says beside it, is not valid.
+    """
+    try:
+        store, brief = objects.open_objects(url), objects.open_objects(url, briefly=True)
+    except (BaseError, ValueError) as error:
+        reason = objects.first_line(error)
+        detail_ko = f"blobs.url: {url}: 열 수 없습니다: {reason}"
+        raise ConfigurationError(detail=f"blobs.url: {url}: {reason}", detail_ko=detail_ko) from None
+
+    def look() -> None:
+        for _ in objects.listed(brief, _NOTHING):
+            return
+
+    return store, look
+
+
+def _settle(store: Any, vault: Vault, ref: BlobRef) -> None:
     if ref.held is None:
         raise TypeError("the original is not held")
     place, before = _original(ref.content_hash), None
-    obstore.head(store, ref.held.key)  # before its key comes back
+    objects.head(store, ref.held.key)  # before its key comes back
     if ref.held.sealer is not None:
         before = vault.identity_of(place)
         vault.publish(ref.held.sealer, place)
-    obstore.rename(store, ref.held.key, place)
+    objects.rename(store, ref.held.key, place)
     vault.forget(before)
 
 

@@ -12,9 +12,7 @@ from itertools import chain
 from typing import Any
 from uuid import uuid4
 
-import obstore
-from obstore.store import LocalStore, MemoryStore
-
+from rag.blobs import objects
 from rag.blobs.envelope import HEADER_BYTES, Header, Sealer, opened, span_of
 from rag.blobs.keyring import Keyring, WrappedKey
 from rag.domain.errors import BlobTampered, KeyAtRestMissing
@@ -27,7 +25,7 @@ _WRITE_BYTES = 5 << 20
 class Vault:
     """Reads and writes whole objects by their place."""
 
-    def __init__(self, store: LocalStore | MemoryStore, keyring: Keyring | None) -> None:
+    def __init__(self, store: Any, keyring: Keyring | None) -> None:
         self.store = self._store = store
         self._keyring = keyring
 
@@ -39,11 +37,11 @@ class Vault:
         """Store an object, replacing an earlier one."""
         sealer = self.sealer()
         if sealer is None:
-            obstore.put(self._store, place, data)
+            objects.put(self._store, place, data)
             return
         before = self.identity_of(place)
         self.publish(sealer, place)
-        obstore.put(self._store, place, sealer.feed(data) + sealer.finish())
+        objects.put(self._store, place, sealer.feed(data) + sealer.finish())
         self.forget(before)
 
     def get(self, place: str) -> bytes:
@@ -58,23 +56,23 @@ class Vault:
 
     def stream(self, place: str) -> Iterator[bytes]:
         """An object in pieces; raises as `get`."""
-        found = obstore.get(self._store, place)
-        pieces: Iterator[bytes] = (bytes(piece) for piece in found.stream(min_chunk_size=_READ_BYTES))
+        found = objects.get(self._store, place)
+        pieces = found.stream(_READ_BYTES)
         first = next(pieces, b"")
         header = self._header(place, first[:HEADER_BYTES])
         if header is None:
             yield from chain([first], pieces) if first else ()
             return
-        stored = found.meta["size"]
+        stored = found.size
         yield from self._opened(header, place, chain([first[HEADER_BYTES:]], pieces), 0, None, stored)
 
     def stream_range(self, place: str, start: int, length: int | None) -> Iterator[bytes]:
         """The bytes of an object from `start` on; raises as `get`, and nothing is given out unchecked."""
         if length == 0:
             return
-        head = obstore.get(self._store, place, options={"range": (0, HEADER_BYTES)})
-        stored = head.meta["size"]
-        header = self._header(place, bytes(head.bytes()))
+        head = objects.get(self._store, place, {"range": (0, HEADER_BYTES)})
+        stored = head.size
+        header = self._header(place, head.content())
         if header is None:
             wanted: Any = {"offset": start} if length is None else (start, min(start + length, stored))
             yield from self._ranged(place, wanted)
@@ -87,12 +85,12 @@ class Vault:
         if self._keyring is None:
             raise TypeError("a sealer comes from a keyring")
         wrapped = self._keyring.wrap(sealer.data_key, sealer.header.identity, place)
-        obstore.put(self._store, _key_of(sealer.header.identity), wrapped.encoded())
+        objects.put(self._store, _key_of(sealer.header.identity), wrapped.encoded())
 
     def identity_of(self, place: str) -> bytes | None:
         """Names the data key of the object that lies there; None where there is none, or it is not encrypted."""
         try:
-            head = bytes(obstore.get(self._store, place, options={"range": (0, HEADER_BYTES)}).bytes())
+            head = objects.get(self._store, place, {"range": (0, HEADER_BYTES)}).content()
         except FileNotFoundError:
             return None
         header = Header.decoded(head)
@@ -103,22 +101,22 @@ class Vault:
         if identity is None:
             return
         with suppress(FileNotFoundError):
-            obstore.delete(self._store, _key_of(identity))
+            objects.delete(self._store, _key_of(identity))
 
     def delete(self, place: str) -> None:
         """Remove an object and its key; one that is not there is no error."""
         identity = self.identity_of(place)
         with suppress(FileNotFoundError):
-            obstore.delete(self._store, place)
+            objects.delete(self._store, place)
         self.forget(identity)
 
     def wrapped_keys(self) -> Iterator[tuple[bytes, WrappedKey]]:
         """Every data key of the store, by identity; one that goes with its object meanwhile is passed over."""
-        for page in obstore.list(self._store, prefix=KEYS):
+        for page in objects.listed(self._store, KEYS):
             for meta in page:
                 identity = bytes.fromhex(str(meta["path"]).rsplit("/", 1)[-1])
                 try:
-                    stored = bytes(obstore.get(self._store, _key_of(identity)).bytes())
+                    stored = objects.get(self._store, _key_of(identity)).content()
                 except FileNotFoundError:
                     continue
                 yield identity, WrappedKey.decoded(stored)
@@ -135,7 +133,7 @@ class Vault:
         was_there = self.identity_of(wrapped.place) == identity
         if not was_there and not self._has_key(identity):
             return
-        obstore.put(self._store, _key_of(identity), self._keyring.wrap(data_key, identity, wrapped.place).encoded())
+        objects.put(self._store, _key_of(identity), self._keyring.wrap(data_key, identity, wrapped.place).encoded())
         if was_there and self.identity_of(wrapped.place) != identity:
             self.forget(identity)
 
@@ -145,13 +143,13 @@ class Vault:
         if sealer is None:
             raise TypeError("there is no keyring")
         beside = f"incoming/{uuid4().hex}"
-        writer = obstore.open_writer(self._store, beside, buffer_size=_WRITE_BYTES)
-        for piece in obstore.get(self._store, place).stream(min_chunk_size=_READ_BYTES):
-            writer.write(sealer.feed(bytes(piece)))
+        writer = objects.Writing(self._store, beside, _WRITE_BYTES)
+        for piece in objects.get(self._store, place).stream(_READ_BYTES):
+            writer.write(sealer.feed(piece))
         writer.write(sealer.finish())
         self.publish(sealer, place)
         writer.close()
-        obstore.rename(self._store, beside, place)
+        objects.rename(self._store, beside, place)
 
     def is_encrypted(self, place: str) -> bool:
         """Whether the object that lies there is: its header says so, and its key is there."""
@@ -179,7 +177,7 @@ class Vault:
     def is_there(self, place: str) -> bool:
         """Whether an object lies there."""
         try:
-            obstore.head(self._store, place)
+            objects.head(self._store, place)
         except FileNotFoundError:
             return False
         return True
@@ -189,14 +187,12 @@ class Vault:
 
     def _wrapped(self, identity: bytes) -> WrappedKey:
         try:
-            return WrappedKey.decoded(bytes(obstore.get(self._store, _key_of(identity)).bytes()))
+            return WrappedKey.decoded(objects.get(self._store, _key_of(identity)).content())
         except FileNotFoundError as error:
             raise BlobTampered(name=_key_of(identity)) from error
 
     def _ranged(self, place: str, wanted: Any) -> Iterator[bytes]:
-        found = obstore.get(self._store, place, options={"range": wanted})
-        for piece in found.stream(min_chunk_size=_READ_BYTES):
-            yield bytes(piece)
+        yield from objects.get(self._store, place, {"range": wanted}).stream(_READ_BYTES)
 
 
 def _key_of(identity: bytes) -> str:

@@ -79,6 +79,7 @@ SeogoError
 │   │   ├── StoreDamaged           store_damaged
 │   │   ├── StoreReadOnly          store_read_only
 │   │   └── StoreLogKept           store_log_kept
+│   ├── BlobsUnavailable           blobs_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
 │   ├── AuditUnavailable           audit_unavailable
@@ -627,6 +628,12 @@ class StoreLogKept(StoreUnavailable):
     by itself; run a command again, and where it stays so, stop Seogo for that time."""
 
     code = "store_log_kept"
+
+
+class BlobsUnavailable(Unavailable):
+    """The storage that holds the original files is not available at the moment. Please try again shortly."""
+
+    code = "blobs_unavailable"
 
 
 class IndexWriteMismatch(Unavailable):

@@ -9,15 +9,15 @@ from typing import Any, cast
 import pytest
 
 from api.routes.health import Readiness
-from rag.domain.errors import IndexUnavailable, StoreUnavailable
+from rag.domain.errors import BlobsUnavailable, IndexUnavailable, StoreUnavailable
 
 
 class Lane:
     """A store and an index that count how often they are looked at; the index waits to be let go on, or is away."""
 
     def __init__(self) -> None:
-        self.pings = self.counts = 0
-        self.away = False
+        self.pings = self.counts = self.reaches = 0
+        self.away = self.blobs_away = False
         self.counting, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
@@ -28,6 +28,15 @@ class Lane:
     @property
     def index(self) -> Lane:
         return self
+
+    @property
+    def blobs(self) -> Lane:
+        return self
+
+    def require_reachable(self) -> None:
+        self.reaches += 1
+        if self.blobs_away:
+            raise BlobsUnavailable(detail="connection refused")
 
     def ping(self) -> None:
         self.pings += 1
@@ -93,3 +102,15 @@ def test_nobody_waits_for_a_look_of_another() -> None:
         lane.go_on.set()
         slow.result(20)
     assert lane.counts == 2
+
+
+def test_a_process_without_its_originals_is_not_ready() -> None:
+    now, lane = [100.0], Lane()
+    readiness, rag = Readiness(lambda: now[0]), cast(Any, lane)
+    lane.blobs_away = True
+    with pytest.raises(BlobsUnavailable):
+        readiness.require(rag)
+    now[0] += 1.0
+    lane.blobs_away = False
+    readiness.require(rag)
+    assert lane.reaches == 2
