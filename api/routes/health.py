@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api.deps import services_of
 from rag.bootstrap import Rag
-from rag.domain.errors import SeogoError, StoreUnavailable
+from rag.domain.errors import BlobsUnavailable, SeogoError, StoreUnavailable
 
 router = APIRouter(prefix="/health", tags=["health"])
 _REMEMBERED_S = 1.0
@@ -21,7 +21,7 @@ _LONGEST_LOOK_S = 5.0
 
 
 class Health(BaseModel):
-    """State of the process."""
+    """State of the process: `ok`, or `degraded` where it answers questions and can neither take nor give out originals."""
 
     status: str
 
@@ -38,12 +38,13 @@ class Readiness:
         self._looking = threading.Lock()
         self._looked_at: float | None = None
         self._failed: SeogoError | None = None
+        self._status = "ok"
 
-    def require(self, rag: Rag) -> None:
-        """Look, unless that was just done; while somebody else looks, what they saw before counts.
+    def require(self, rag: Rag) -> str:
+        """Look, unless that was just done; while somebody else looks, what they saw before counts. Returns the status.
 
         Raises:
-            StoreUnavailable, IndexUnavailable, BlobsUnavailable: one of them does not answer.
+            StoreUnavailable, IndexUnavailable: one of them does not answer.
         """
         if self._looking.acquire(blocking=self._looked_at is None):
             try:
@@ -54,6 +55,7 @@ class Readiness:
             raise StoreUnavailable
         if self._failed is not None:
             raise type(self._failed)(**self._failed.params)
+        return self._status
 
     def _look(self, rag: Rag) -> None:
         now = self._clock()
@@ -63,10 +65,19 @@ class Readiness:
         try:
             rag.database.ping()
             rag.index.count()
-            rag.blobs.require_reachable()
         except SeogoError as error:
             failed = error
-        self._failed, self._looked_at = failed, self._clock()
+        self._failed, self._status = failed, _status_of(rag)
+        self._looked_at = self._clock()
+
+
+def _status_of(rag: Rag) -> str:
+    """Whoever balances load must not take a process away that answers questions, for all others have the same originals."""
+    try:
+        rag.blobs.require_reachable()
+    except BlobsUnavailable:
+        return "degraded"
+    return "ok"
 
 
 @router.get("/live")
@@ -77,8 +88,7 @@ def live() -> Health:
 
 @router.get("/ready")
 def ready(request: Request) -> Health:
-    """Store, index and the storage of originals answer: the process can take questions and documents. 503 when one does not.
-    Looked at once a second at most, the storage of originals every few seconds."""
+    """Store and index answer: the process can take questions; 503 when one does not. `degraded` while the storage of originals is
+    away: uploads and downloads say so. Looked at once a second at most, that storage every few seconds."""
     readiness = request.app.state.readiness
-    readiness.require(services_of(request).rag)
-    return Health(status="ok")
+    return Health(status=readiness.require(services_of(request).rag))
