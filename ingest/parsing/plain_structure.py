@@ -12,13 +12,15 @@ _BETWEEN_SIGNS = re.compile(r"((?:= ){1,5}=|={1,6})\s+(\S.*?)\s+\1$")
 """MediaWiki's, also with its signs apart (`= = Title = =`), as prepared corpora have it."""
 _AFTER_SIGNS = re.compile(r"(={2,6})\s+([^\s=].*)$")
 """AsciiDoc's, and what PubMed Central puts before the parts of an article."""
-_GOES_ON = (".", ",", ";")
+_GOES_ON = (".", ",", ";", ":", "{", "(")
+_CLOCK = re.compile(r"\d\d:\d\d")
 _UNDERLINE = {"=": 1, "-": 2}
+_ITEM = re.compile(r"[-*+•·▪○●□■◇◆※]\s|\d{1,3}[.)]\s")
 _BAR = re.compile(r"(?:^|(?<=\s))\|(?=\s|$)")
 """Between cells: bars close to words are signs of their own, as in `|tag|`."""
-_RULE = set("|-=:+ ")
-_MOMENT = re.compile(r"\W*(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d:\d\d)")
-"""The first cell of a log's lines, none of which is a header."""
+_RULE = re.compile(r"(?=.*[|+])(?=.*(?:--|==))[-=|:+ ]+$")
+_DATE = re.compile(r"\W*\d{4}[-/.]\d\d[-/.]\d\d")
+_NUMBER = re.compile(r"[^\w(]{0,3}\(?[-+△▲]?[$€₩£]?\s?[-+]?\.?\d")
 _LONGEST_ROW = 4000
 """Characters; what is longer is data, of which a header would be repeated above every part."""
 _MOST_ROWS = 1000
@@ -31,26 +33,32 @@ Rows = list[tuple[str, ...]]
 
 def marked_heading(line: str) -> tuple[str, int] | None:
     """Title and level of a heading on one line; None where it is none."""
-    line = line.strip()
-    if not line.startswith("=") or len(line) > 2 * MAX_HEADING_CHARACTERS:
+    if not line.lstrip().startswith("=") or len(line) > 4 * MAX_HEADING_CHARACTERS:
         return None
+    line = " ".join(line.split())
     found = _BETWEEN_SIGNS.match(line) or _AFTER_SIGNS.match(line)
     if found is None:
         return None
     title = found[2]
     if len(title) > MAX_HEADING_CHARACTERS or title.endswith(_GOES_ON) or not any(map(str.isalpha, title)):
         return None
-    return title, found[1].count("=")
+    return (title, found[1].count("=")) if _CLOCK.search(title) is None else None  # else a log's
 
 
-def underlined_heading(line: str, under: str) -> tuple[str, int] | None:
-    """Title and level of a heading with a line of `=` or `-` below it that is as long; None where it is none."""
+def underlined_heading(line: str, under: str, *, alone: bool) -> tuple[str, int] | None:
+    """Title and level of a heading with a line of `=` or `-` below it that is as long; None where it is none.
+
+    Below a line of `-` there must not be text at once: so the name in a mail is parted from the address.
+
+    Args:
+        alone: whether the two lines stand by themselves.
+    """
     title, under = line.strip(), under.strip()
     if under[:1] not in _UNDERLINE or under.strip(under[0]) or not underlines(under, title):
         return None
-    if not may_be_heading(title) or any(mark in title for mark in ("  ", "\t", "|")):
+    if not may_be_heading(title) or _ITEM.match(title) or any(mark in title for mark in ("  ", "\t", "|")):
         return None
-    return title, _UNDERLINE[under[0]]
+    return (title, _UNDERLINE[under[0]]) if alone or under[0] == "=" else None
 
 
 def underlines(line: str, title: str) -> bool:
@@ -60,39 +68,66 @@ def underlines(line: str, title: str) -> bool:
 
 
 def tables_in(lines: Sequence[str]) -> dict[int, Rows]:
-    """The tables among the lines: by the number of the first line, from 0, the cells of each line.
+    """The tables among the lines: by the number of the first line, from 0, the cells of each line, none of a rule.
 
-    A table is at least two rows with as many cells each, a rule of dashes between them being a row without text; three rows where
-    they have two cells and no rule, since two commands one below the other may each hold a bar.
+    All lines with bars that follow each other have as many cells; and a rule below the first row, bars around every row, or
+    numbers in a column tell that they are a table, for commands, types and logs hold bars as well.
     """
     found: dict[int, Rows] = {}
     start = 0
-    for width, run in groupby(map(_cells, lines), key=len):
-        rows = list(run)
-        if width and _is_table(rows):
+    for barred, run in groupby(lines, key=_is_barred):
+        own = list(run)
+        if barred and 2 <= len(own) <= _MOST_ROWS and (rows := _table(own)):
             found[start] = rows
-        start += len(rows)
+        start += len(own)
     return found
 
 
-def _is_table(rows: Rows) -> bool:
-    if len(rows) > _MOST_ROWS or not any(rows[0]) or _MOMENT.match(rows[0][0]):
+def _is_barred(line: str) -> bool:
+    return "|" in line or ("+" in line and _is_rule(line))
+
+
+def _is_rule(line: str) -> bool:
+    return len(line) <= _LONGEST_ROW and _RULE.match(line.strip()) is not None
+
+
+def _table(lines: Sequence[str]) -> Rows:
+    """The rows of these lines; empty where they are no table."""
+    rules = [_is_rule(line) for line in lines]
+    boxed = all(rule or _is_boxed(line.strip()) for line, rule in zip(lines, rules, strict=True))
+    ruled = any(rules[1:])
+    cells = [() if rule else _cells(line.strip(), ruled=ruled) for line, rule in zip(lines, rules, strict=True)]
+    written = [row for row, rule in zip(cells, rules, strict=True) if not rule]
+    if len(written) < 2 or not any(written[0]) or len({len(row) for row in written}) > 1 or len(written[0]) < 2:
+        return []
+    if ruled or boxed or (_has_numbers(written) and not _is_log(written[0])):
+        return cells
+    return []
+
+
+def _is_boxed(row: str) -> bool:
+    return row.startswith("| ") and row.endswith(" |") and len(row) > 3
+
+
+def _cells(row: str, *, ruled: bool) -> tuple[str, ...]:
+    """The cells of a row; empty where the line is none. Below a rule, bars need no blanks beside them."""
+    if len(row) > _LONGEST_ROW:
+        return ()
+    inner = row
+    if row.startswith("|") and row.endswith("|") and len(row) > 1 and (ruled or _is_boxed(row)):
+        inner = row[1:-1]
+    found = inner.split("|") if ruled or inner is not row else _BAR.split(row)
+    return tuple(cell.strip() for cell in found)
+
+
+def _has_numbers(rows: Rows) -> bool:
+    """Whether below the first row some column after the first holds mostly numbers, and the first row not only such."""
+    if len(rows) < 3 and len(rows[0]) < 3:
         return False
-    written = sum(map(any, rows))
-    return written > 2 or (written == 2 and (len(rows[0]) > 2 or len(rows) > 2))
+    below = rows[1:]
+    columns = range(1, len(rows[0]))
+    return any(2 * sum(_NUMBER.match(row[column]) is not None for row in below) >= len(below) for column in columns)
 
 
-def _cells(line: str) -> tuple[str, ...]:
-    """The cells of a row; empty where the line is none."""
-    row = line.strip()
-    if "|" not in row or len(row) > _LONGEST_ROW:
-        return ()
-    if not row.startswith("|"):
-        cells = _BAR.split(row)
-    elif row.endswith("|"):
-        cells = row[1:-1].split("|")
-    else:
-        return ()
-    if len(cells) < 2:
-        return ()
-    return ("",) * len(cells) if set(row) <= _RULE else tuple(cell.strip() for cell in cells)
+def _is_log(first: tuple[str, ...]) -> bool:
+    return _DATE.match(first[0]) is not None or any(_CLOCK.search(cell) for cell in first)

@@ -60,8 +60,16 @@ class TextParser:
         lines, warnings = read_lines(path, source)
         require_readable(sum(len(line.strip()) for line in lines), source.name)  # before the work
         elements = text_elements(lines)
-        title = document_title("", elements)
+        title = document_title("", elements, styled=_marked_title(elements))
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
+
+
+def _marked_title(elements: list[Element]) -> str:
+    """The heading at the beginning that is marked by signs, where no other so marked is as high: numbered ones stand below it."""
+    marked = [item for item in elements if item.kind is ElementKind.HEADING and numbered_heading(item.text) is None]
+    if not marked or elements[0] is not marked[0]:
+        return ""
+    return "" if any(item.level <= marked[0].level for item in marked[1:]) else marked[0].text
 
 
 def text_elements(lines: list[str]) -> list[Element]:
@@ -97,7 +105,7 @@ def _block_elements(first: int, block: list[str]) -> Iterator[Element]:
 def _next_elements(first: int, block: list[str], start: int, tables: Mapping[int, Rows]) -> tuple[int, list[Element]]:
     """Where what begins at line `start` of the block, whose own first line is `first`, ends, and its elements."""
     number = first + start
-    if not start and len(block) > 1 and (under := underlined_heading(*block[:2])):
+    if not start and len(block) > 1 and (under := underlined_heading(*block[:2], alone=len(block) == 2)):
         return 2, [_heading(*under, LineAnchor(number, number + 1))]
     if marked := marked_heading(block[start]):
         return start + 1, [_heading(*marked, LineAnchor(number, number))]

@@ -18,11 +18,12 @@ _PLACEHOLDER = re.compile(
 """What programs write when nobody gave a title."""
 
 _RULES = re.compile(
-    r"((?=.{2,50}$)[가-힣A-Za-z0-9 ·ㆍ「」・,()-]*"
-    r"(?:법|법률|시행령|시행규칙|규정|규칙|규약|지침|세칙|내규|정관|요령|기준|약관|강령|예규|훈령|고시|조례|협약|계약서?))"
+    r"([가-힣A-Za-z0-9「][가-힣A-Za-z0-9 ·ㆍ「」・,()-]{0,48}"
+    r"(?:(?<=[가-힣])(?<![방용기문수해요어공불위적])법|법률|시행령|시행규칙|규정|규칙|규약|지침|세칙|내규|정관|약관|강령|예규|훈령|조례))"
     r"(?:\s*[\[(<〈].*)?$"
 )
-"""Their names, also with a date behind; not how a sentence ends."""
+"""Their names, also with a date behind; not how a sentence ends, and no 방법."""
+_LONGEST_NAME = 300
 _FIRST_PART = re.compile(r"제\s?\d{1,4}\s?[편장절조]")
 _NEAR_THE_BEGINNING = 12
 _MIN_LETTERS = 2
@@ -65,8 +66,9 @@ def _name_of_rules(elements: Sequence[Element]) -> str:
     for number, element in enumerate(elements[:_NEAR_THE_BEGINNING]):
         if element.kind is ElementKind.HEADING:
             above = elements[:number] if _FIRST_PART.match(element.text) else ()
-            lines = (line.strip() for item in above if item.kind is ElementKind.TEXT for line in item.text.split("\n"))
-            return next((found[1] for line in lines if (found := _RULES.match(line))), "")
+            lines = [line.strip() for item in above if item.kind is ElementKind.TEXT for line in item.text.split("\n")]
+            named = [found[1] for line in lines if len(line) <= _LONGEST_NAME and (found := _RULES.match(line))]
+            return named[-1] if named else ""  # before the name may stand what is printed on every page
     return ""
 
 

@@ -41,7 +41,7 @@ def test_text_headings_by_signs(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(
         "= 여신 안내 =\n본문\n == 한도 == \n = = = Rates = = = \n본문\n==== Body\n\n"
-        "상환 방법\n=========\n본문\n\nFees\n----\n본문\n"
+        "상환 방법\n=========\n본문\n\nFees\n----\n\n본문\n"
     )
     document = parse(path)
     assert outline(document) == [
@@ -69,6 +69,10 @@ def test_text_headings_by_signs(tmp_path):
         "x\n-",
         "= " + "가" * 90 + " =",
         "==== ====",
+        "홍길동 드림\n-----------\n(주)한빛은행",
+        "- 항목 하나\n----------",
+        "=== 2026-11-30 09:00 배치 시작 ===",
+        "== y:",
     ],
 )
 def test_signs_that_make_no_heading(tmp_path, text):
@@ -83,18 +87,28 @@ def test_a_first_heading_without_another_of_its_level_is_the_title_of_a_text(tmp
     path = tmp_path / "a.txt"
     path.write_text("= 여신 안내 =\n본문\n== 한도 ==\n본문\n== 금리 ==\n본문\n")
     assert parse(path).title == "여신 안내"
+    path.write_text("2026년 사업계획\n===============\n\nⅠ. 추진 배경\n본문\nⅡ. 추진 계획\n본문\n")
+    assert parse(path).title == "2026년 사업계획"  # numbered ones stand below it, whatever their level
 
 
 def test_tables_in_plain_text(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(
         "표 1. 한도\n($in millions) | 2017 | 2016\nsenior notes | 600 | 1,278\ntotal | 1279 |\n끝\n\n"
-        "| 이름 | 값 |\n|---|---|\n| 한도 | 5억 |\n"
+        "|이름|값|\n|---|---|\n|한도|5억|\n\n"
+        "성명 | 부서\n---|---\n홍길동 | 여신\n\n"
+        " id | name\n----+------\n  1 | kim\n  2 | lee\n(2 rows)\n\n"
+        "+------+------+\n| 구분 | 한도 |\n+======+======+\n| 개인 | 1억 |\n+------+------+\n| 법인 | 5억 |\n+------+------+\n\n"
+        "| 기호 | 뜻 | 예 |\n| + | - | = |\n| + | 더하기 | 1+1 |\n"
     )
     tables = [element for element in parse(path).elements if element.kind is ElementKind.TABLE]
     assert [table.text for table in tables] == [
         "| ($in millions) | 2017 | 2016 |\n| --- | --- | --- |\n| senior notes | 600 | 1,278 |\n| total | 1279 |  |",
         "| 이름 | 값 |\n| --- | --- |\n| 한도 | 5억 |",
+        "| 성명 | 부서 |\n| --- | --- |\n| 홍길동 | 여신 |",
+        "| id | name |\n| --- | --- |\n| 1 | kim |\n| 2 | lee |",
+        "| 구분 | 한도 |\n| --- | --- |\n| 개인 | 1억 |\n| 법인 | 5억 |",
+        "| 기호 | 뜻 | 예 |\n| --- | --- | --- |\n| + | - | = |\n| + | 더하기 | 1+1 |",
     ]
     assert tables[0].anchor == LineAnchor(2, 4)
     assert [anchor.first for anchor in tables[0].line_anchors] == [2, 2, 3, 4]
@@ -109,9 +123,14 @@ def test_tables_in_plain_text(tmp_path):
         "2026-11-30 09:00 | INFO | 시작\n2026-11-30 09:01 | INFO | 끝\n2026-11-30 09:02 | INFO | 다시",
         "see |a| and |b|\nor |c| and |d|\nor |e| and |f|",
         "전화 1 | 팩스 2 | 메일 3\n감사합니다",
+        "분기 | 2002 | 2001 | 2000\n1분기 | 1 | 2\n2분기 | 3 | 4",
+        "|x| + |y|\n|z| + |w|\n|a| + |b|",
+        "def a(x: int | None):\ndef b(x: int | None):\ndef c(x: int | None):",
+        "web_1  | Starting server\nweb_1  | Ready\nweb_1  | Listening",
+        "INFO | 2026-11-30 09:00:01 | a\nINFO | 2026-11-30 09:00:02 | b\nINFO | 2026-11-30 09:00:03 | c",
         "\n".join(f"{n} | a | b" for n in range(1001)),
     ],
-    ids=["commands", "log", "tags", "one line", "export"],
+    ids=["commands", "log", "tags", "one line", "ragged", "signs", "types", "containers", "levels", "export"],
 )
 def test_lines_that_are_no_table(tmp_path, text):
     path = tmp_path / "a.txt"
