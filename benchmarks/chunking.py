@@ -54,8 +54,8 @@ SEED = 20261128
 SIDES = ("langchain", "seogo")
 MEASURES = ("recall", "precision", "iou")
 MERGED = "merged"
-_ROW_SIGNS = re.compile(r"\||---")
-"""What the parser writes between the cells of a table and below its header."""
+_ROW_RULE = re.compile(r"\|(?: --- \|)+$")
+"""What the parser writes below the header of a table."""
 Span = tuple[int, int]
 Cutter = Callable[["Source"], list["Placed"]]
 
@@ -138,7 +138,9 @@ def _above(chunk: Chunk, headings: Sequence[Element], text: str, lines: Sequence
     assert isinstance(chunk.anchor, LineAnchor)
     first = chunk.anchor.first
     nearest = {item.text: _first_line(item) for item in headings if _first_line(item) <= first}
-    for title in chunk.heading_path[1:]:
+    for title in chunk.heading_path:
+        if title not in nearest:  # the name of the file
+            continue
         start, stop = lines[nearest[title] - 1]
         start = text.index(title.split()[0], start, stop)
         yield start, text.index(title.split()[-1], start, stop) + len(title.split()[-1])
@@ -152,8 +154,8 @@ def _first_line(element: Element) -> int:
 def _found(chunk: Chunk, text: str, lines: Sequence[Span]) -> Iterator[Span]:
     offset, stop = 0, 0
     for line in chunk.text.split("\n"):
-        words = _ROW_SIGNS.sub(" ", line).split() if line.startswith("|") else line.split()
-        if words:
+        words = line.replace("|", " ").split() if line.startswith("| ") else line.split()
+        if words and not _ROW_RULE.match(line):
             anchor = chunk.anchor_of(offset, offset + len(line))
             assert isinstance(anchor, LineAnchor)
             low, high = lines[anchor.first - 1][0], lines[anchor.last - 1][1]
@@ -255,7 +257,11 @@ def scores(
     for rule in ("k", "tokens"):
         taken = masks[:PASSAGES] if rule == "k" else _up_to(masks, TOKENS)
         total = sum(len(places) for _, places in taken)
-        hit = sum(int(relevant[places].sum()) for name, places in taken if name == asked.name)
+        found_once = np.zeros_like(relevant)
+        for name, places in taken:
+            if name == asked.name:
+                found_once[places] = True
+        hit = int((relevant & found_once).sum())
         found[rule] = (hit / relevant.sum(), hit / max(total, 1), hit / (relevant.sum() + total - hit))
     return found
 

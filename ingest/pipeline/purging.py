@@ -220,6 +220,7 @@ def _close(pipeline: Pipeline, receipt_ids: Sequence[UUID]) -> list[DeletionRece
     left = [item for item in items if _anything(found[item.id])]
     if left:  # such as what a step in work has written meanwhile
         _remove(pipeline, [version for item in left for version in own[item.id]])
+        pipeline.database.empty_log()
         found |= _verified(pipeline, left, own)
     resisting = [item for item in left if _anything(found[item.id])]
     closed = {item.id for item in items} - {item.id for item in resisting}

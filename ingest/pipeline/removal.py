@@ -147,7 +147,9 @@ def close_collection(pipeline: Pipeline, collection_id: UUID) -> None:
 
     Raises:
         PurgeIncomplete: a document is left; the deletion begins again.
+        StoreUnavailable: its description or glossary still stand in the database's log.
     """
+    pipeline.database.empty_log()
     with pipeline.database.write() as session:
         parent = session.get_one(DeletionReceipt, _receipt_of_collection(session, collection_id).id)
         total, unfinished = receipt.totals_of_children(session, parent.id)

@@ -10,7 +10,8 @@ import logging
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from rag.domain.errors import StoreLogKept, StoreUnavailable
@@ -24,11 +25,14 @@ IN_COMMIT_PAGES = 32_768
 _PAUSE_S = 1.0
 """Between two times: the log's file keeps its length when it is begun anew, so its length says only that there may be much."""
 
-TRIES = 60
+TRIES = 40
 """To empty a log: beside the thread of another process, or a server at work, some seconds are enough."""
 _AGAIN_S = 0.1
 """Before the next of them, and what each waits for readers and writers: to another checkpoint SQLite gives way at once
 (https://sqlite.org/pragma.html#pragma_wal_checkpoint)."""
+_PATIENT_EVERY, _PATIENT_S = 8, 1.5
+"""Each eighth try waits longer: writers stand still meanwhile, so that whoever begins to read reads the database alone, and only
+who reads already is waited for. Readers of a third of a second that never pause would let no shorter wait come to an end."""
 
 
 class Checkpoints:
@@ -93,8 +97,11 @@ def bring_in(path: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def empty(path: str) -> None:
+def empty(path: str, turn: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
     """Copy all of the log into the database and cut it to nothing, so that what was overwritten stands in neither.
+
+    Args:
+        turn: of a writer among those of this process; each try is one.
 
     Raises:
         StoreLogKept: readers, writers or other checkpoints left no time for it.
@@ -102,8 +109,11 @@ def empty(path: str) -> None:
     """
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=_AGAIN_S)) as connection:
-            for _ in range(TRIES):
-                busy, _log_pages, _copied = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            for number in range(1, TRIES + 1):
+                patience = _AGAIN_S if number % _PATIENT_EVERY else _PATIENT_S
+                connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+                with turn():
+                    busy, _log_pages, _copied = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
                     return
                 time.sleep(_AGAIN_S)

@@ -111,7 +111,7 @@ class Database:
             StoreUnavailable: the database can't be read or written.
         """
         if self.is_sqlite and self.url.database:
-            checkpoints.empty(self.url.database)
+            checkpoints.empty(self.url.database, lambda: self._turn(False))
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""

@@ -15,14 +15,19 @@ from sqlalchemy import select
 from ingest.pipeline import hiding, maintenance, purging, removal, retention
 from ingest.pipeline.chunks_to_index import ChunksToIndex
 from ingest.pipeline.steps import Batch
+from rag.domain.anchor import LineAnchor
+from rag.domain.document import Chunk
 from rag.domain.errors import CollectionNotFound, PurgeIncomplete, StoreLogKept
+from rag.domain.language import Language
 from rag.index.base import PointTags
 from rag.store import checkpoints
+from rag.store import chunk as chunks
 from rag.store import receipt as receipts
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.receipt import Actor, DeletionReason
+from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.running import Caller, Running
 from tests.unit.parsing.documents import zip_bytes
@@ -70,6 +75,39 @@ def test_no_word_of_what_was_deleted_stays_in_a_file_of_the_service(service: Run
     assert files_with(word, folder), "or this finds nothing at all"
     caller.receipt(caller.delete(f"/api/v1/documents/{document['id']}").json()["id"])
     assert files_with(word, folder) == []
+
+
+def test_no_word_of_an_empty_collection_or_of_a_late_chunk_stays(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not service.services.rag.database.is_sqlite:
+        pytest.skip("PostgreSQL's files are its own")
+    caller, rag = service.caller(), service.services.rag
+    folder = Path(rag.database.url.database or "").parent
+    name, word = caller.collection(), f"zq{uuid4().hex}"
+    assert caller.request("PATCH", f"/api/v1/collections/{name}", json={"description": word}).status_code == 200
+    assert files_with(word, folder), "or this finds nothing at all"
+    caller.receipt(caller.delete(f"/api/v1/collections/{name}").json()["id"])
+    assert files_with(word, folder) == []
+
+    [document] = caller.ingest(caller.collection(), {"합병.md": PLAN + "늦게 온 조각\n"})
+    version_id, late = UUID(document["version"]["id"]), f"zq{uuid4().hex}"
+    empties = type(rag.database).empty_log
+    emptied: list[bool] = []
+
+    def written_behind_it(database: Database) -> None:
+        empties(database)
+        if not emptied:
+            with database.write() as session:
+                chunk = Chunk(uuid4(), 900, late, LineAnchor(1, 1), language=Language.KOREAN)
+                chunks.insert_chunks(session, [(version_id, [chunk], None)])
+        emptied.append(True)
+
+    made = removal.hide_document(rag.database, permit_for(service, caller), UUID(document["id"]))
+    monkeypatch.setattr(type(rag.database), "empty_log", written_behind_it)
+    purging.purge_document(service.services.ingest.pipeline, UUID(document["id"]))
+    assert set(caller.receipt(str(made.id))["verified"].values()) == {0}
+    assert len(emptied) == 2 and files_with(late, folder) == []
 
 
 def test_a_receipt_waits_for_who_reads_what_was_deleted(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
