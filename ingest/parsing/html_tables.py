@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ingest.parsing.characters import squeeze
@@ -20,6 +21,8 @@ _REPEATED_CHARACTERS = 200
 """A spanning cell is repeated so that each row and column can be understood alone; a longer one is no label."""
 
 _SECTIONS = ("thead", "tbody", "tfoot")
+_HEADINGS = ("h1", "h2", "h3")
+_NAMING = ("th", "caption", "thead")
 
 
 def is_layout(table: Any) -> bool:
@@ -34,34 +37,51 @@ def is_layout(table: Any) -> bool:
     cells = [cell for row in rows for cell in row]
     if len(cells) < 2 or any(_is_long(cell, _LAYOUT_CELL_CHARACTERS) for cell in cells):
         return True
-    headings = next(table.iterdescendants("h1", "h2", "h3"), None) is not None
+    headings = next(table.iterdescendants(*_HEADINGS), None) is not None
     if not headings and next(table.iterdescendants("table"), None) is None:
         return False
-    named = any(part.tag in ("th", "caption", "thead") for part in [*cells, *table])
+    named = any(part.tag in _NAMING for part in [*cells, *table])
     return not (named and not headings) and not _is_grid(rows)
 
 
 def _is_grid(rows: list[list[Any]]) -> bool:
-    """Whether rows and columns hold short texts, of which less than half are headings or tables."""
+    """Whether rows and columns hold short texts, of which less than half are headings or tables.
+
+    Neither several headings in one cell nor a table that is one by itself is a text of a cell.
+    """
     widths = {len(row) for row in rows}
     if len(rows) < 2 or len(widths) > 1 or widths == {1}:
         return False
     cells = [cell for row in rows for cell in row]
-    if any(_is_long(cell, _REPEATED_CHARACTERS) for cell in cells):
+    if any(_is_long(cell, _REPEATED_CHARACTERS) or _is_laid_out(cell) for cell in cells):
         return False
-    plain = [cell for cell in cells if next(cell.iterdescendants("h1", "h2", "h3", "table"), None) is None]
+    plain = [cell for cell in cells if next(cell.iterdescendants(*_HEADINGS, "table"), None) is None]
     return 2 * sum(any(text.strip() for text in cell.itertext()) for cell in plain) > len(cells)
+
+
+def _is_laid_out(cell: Any) -> bool:
+    """Whether a cell holds a piece of a page: several headings, or a table of columns."""
+    if sum(1 for _ in itertools.islice(cell.iterdescendants(*_HEADINGS), 2)) > 1:
+        return True
+    return any(_has_columns(inner) for inner in cell.iterdescendants("table"))
+
+
+def _has_columns(table: Any) -> bool:
+    rows = [_cells(row) for row in _own_rows(table)]
+    named = any(part.tag in _NAMING for part in itertools.chain(table, *rows))
+    return named or sum(len(cells) > 1 for cells in rows) > 1
 
 
 def rows_of(table: Any, look: Look, sight: Sight) -> Iterator[tuple[str, ...]]:
     """Texts by column. A cell that spans rows or columns is repeated in each, unless it spans the whole table and is not the
-    heading."""
+    heading; one of the heading is repeated above columns that rows below it have, whatever number it asks for."""
     pending: dict[int, tuple[int, str]] = {}
     rows = [(row, _cells(row)) for row in _own_rows(table)]
     width = max((sum(_span(cell, "colspan") for cell in cells) for _, cells in rows), default=0)
     for number, (row, cells) in enumerate(rows):
         texts: list[str] = []
         is_heading = number == 0 and _names_columns(row, cells) and heading_rows(table) == 1
+        end = _end_of_columns([cells for _, cells in rows]) if is_heading else _MAX_COLUMNS
         row_look = _look_of_row(row, table, look)
         for cell in cells:
             _take_pending(texts, pending)
@@ -75,13 +95,32 @@ def rows_of(table: Any, look: Look, sight: Sight) -> Iterator[tuple[str, ...]]:
                 break
             again = text if len(text) <= _REPEATED_CHARACTERS else ""
             across = again if columns < width or is_heading else ""
-            texts += [text, *[across] * (columns - 1)]
+            texts += [text, *(across if place < end else "" for place in range(column + 1, column + columns))]
             left = _span(cell, "rowspan") - 1
             if left:
                 for offset in range(columns):
-                    pending[column + offset] = (left, across if offset else again)
+                    pending[column + offset] = (left, texts[column + offset] if offset else again)
         _take_pending(texts, pending)
         yield tuple(texts)
+
+
+def _end_of_columns(rows: Sequence[Sequence[Any]]) -> int:
+    """The number of columns up to the last one in which a cell below the first row begins."""
+    covered: dict[int, int] = {}
+    end = 0
+    for number, cells in enumerate(rows):
+        column = 0
+        for cell in cells:
+            while covered.get(column, 0) > number:
+                column += 1
+            if column >= _MAX_COLUMNS:
+                break
+            end = max(end, column + 1) if number else end
+            columns, height = _span(cell, "colspan"), _span(cell, "rowspan")
+            if height > 1:
+                covered.update(dict.fromkeys(range(column, column + columns), number + height))
+            column += columns
+    return end
 
 
 def heading_rows(table: Any) -> int:

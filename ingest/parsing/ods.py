@@ -37,6 +37,7 @@ from ingest.parsing.odf import (
 )
 from ingest.parsing.odf_tables import MAX_REPEATED_ROWS, cells_of, count
 from ingest.parsing.odt import chart_parts
+from ingest.parsing.ooxml import EMBEDDED_NOT_READ
 from ingest.parsing.sheets import (
     CELLS_LEFT_OUT,
     HIDDEN_ROWS,
@@ -217,12 +218,14 @@ class _Reader:
         return squeeze("\n".join(lines))
 
     def _shapes(self, shape: Any, anchor: SheetAnchor) -> Iterator[Element]:
-        """Text boxes, charts and pictures' descriptions."""
+        """Text boxes, charts and pictures' descriptions; a document that stands in the shape itself is not read."""
         for line in shape.iter(f"{TEXT}p"):
+            if self._is_embedded(line):
+                continue
             if text := squeeze(collect(line, self._styles, Look(painted=True), Found()).text):
                 yield Element(ElementKind.TEXT, text, anchor)
         for frame in shape.iter(f"{DRAW}frame"):
-            if text := description(frame):
+            if not self._is_embedded(frame) and (text := description(frame)):
                 yield Element(ElementKind.TEXT, text, anchor)
         for item in shape.iter(f"{DRAW}object"):
             root = self._package.object(href(item))
@@ -232,6 +235,13 @@ class _Reader:
                     yield Element(ElementKind.TEXT, part, anchor)
                 elif table := table_element([(tuple(row), anchor) for row in part], anchor):
                     yield table
+
+    def _is_embedded(self, element: Any) -> bool:
+        """Whether an element belongs to a document inside this one, such as a chart with the data that it draws."""
+        if next(element.iterancestors(f"{DRAW}object"), None) is None:
+            return False
+        self.book.warnings.add(EMBEDDED_NOT_READ)
+        return True
 
 
 def _free(element: Any) -> None:

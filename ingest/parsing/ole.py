@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +55,8 @@ def ole_facts(path: Path) -> OleFacts:
             on_slides, slide_macros = _slide_facts(file)
             embedded = sum(_is_object(name) for name in storages) + on_slides
             return _facts(file.get_metadata(), embedded, macros=slide_macros or bool(storages & _MACRO_STORAGES))
+    except MemoryError:  # says nothing about the file
+        raise
     except Exception:  # olefile lets IndexError, struct.error and others through on damaged files
         return OleFacts()
 
@@ -67,6 +70,8 @@ def is_encrypted(path: Path) -> bool:
             if file.exists("WordDocument"):
                 return bool(_word(file, "WordDocument", _WORD_FLAGS_AT) & _WORD_ENCRYPTED)
             return file.exists("Current User") and _word(file, "Current User", _TOKEN_AT) == _TOKEN_ENCRYPTED
+    except MemoryError:
+        raise
     except Exception:  # as above; the converter says then that the file is damaged
         return False
 
@@ -87,10 +92,10 @@ def _slide_facts(file: Any) -> tuple[int, bool]:
         return 0, False
     data = file.openstream("PowerPoint Document").read()
     # Each time it is saved, PowerPoint may append what has changed: the last document is the one that is shown.
-    document = [*_inside(data, [(0, len(data))], _DOCUMENT)][-1:]
-    objects = list(_inside(data, _inside(data, document, _OBJECT_LIST), _OBJECT, _CONTROL))
+    document = deque(_inside(data, [(0, len(data))], _DOCUMENT), maxlen=1)
+    objects = sum(1 for _ in _inside(data, _inside(data, document, _OBJECT_LIST), _OBJECT, _CONTROL))
     macros = _inside(data, _inside(data, _inside(data, document, _PROPERTY_LIST), _MACROS), _MACROS_ATOM)
-    return len(objects), any(data[start + 4 : min(start + 8, end)].strip(b"\0") for start, end in macros)
+    return objects, any(data[start + 4 : min(start + 8, end)].strip(b"\0") for start, end in macros)
 
 
 def _inside(data: bytes, places: Iterable[tuple[int, int]], *kinds: int) -> Iterator[tuple[int, int]]:

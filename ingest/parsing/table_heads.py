@@ -18,6 +18,9 @@ MAX_HEAD_ROWS = 4
 
 _NUMBER = re.compile(r"\(?\d[\d.,]*\)?")
 _DATE = re.compile(r"(?:19|20)\d\d[-./] ?\d{1,2}[-./] ?\d{1,2}\.?(?: \d{1,2}:\d\d(?::\d\d)?)?")
+_FIGURE = re.compile(r"[(△▲+-]?\s?[₩$€]?\d[\d.,]*\s?[%원]?\)?")
+"""A number as cells below a heading show it."""
+
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _ROWS_LOOKED_AT = 200
 
@@ -49,23 +52,55 @@ def _tied(cells: Sequence[Merge]) -> int:
 
 
 def is_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row of a table without a heading is one like the rows below: it begins with a number or a date as
-    most of them do, `1.01` above `1.02`. Years, months or dates that stand side by side are a heading."""
-    counted = [cells[0] for cells in below[:_ROWS_LOOKED_AT] if cells and cells[0]]
-    if not first or not counted or _is_series([cell for cell in first if cell]):
+    """Whether the first row is surely no heading but one like the rows below it, `1.01 | 전압` above `1.02 | 주파수`.
+
+    It begins with a number or a date, as most of them do and a number less than the next one; beside it stands something
+    else, and no word above figures. Years, months or dates that stand side by side are a heading.
+    """
+    rows = below[:_ROWS_LOOKED_AT]
+    kind = next((kind for kind in (_NUMBER, _DATE) if first and kind.fullmatch(first[0])), None)
+    counted = [cells[0] for cells in rows if cells and cells[0]]
+    if kind is None or 2 * sum(kind.fullmatch(cell) is not None for cell in counted) <= len(counted):
         return False
-    kind = next((kind for kind in (_NUMBER, _DATE) if kind.fullmatch(first[0])), None)
-    return kind is not None and 2 * sum(kind.fullmatch(cell) is not None for cell in counted) > len(counted)
+    if kind is _NUMBER and _pieces(first[0]) >= _pieces(next(cell for cell in counted if kind.fullmatch(cell))):
+        return False
+    if all(kind.fullmatch(cell) for cell in first if cell) or _is_series(first):
+        return False
+    words = (at for at, cell in enumerate(first) if cell and not _is_figure(cell))
+    return not any(_is_of_figures([cells[at] for cells in rows if at < len(cells) and cells[at]]) for at in words)
+
+
+def _is_figure(cell: str) -> bool:
+    return _FIGURE.fullmatch(cell) is not None or _DATE.fullmatch(cell) is not None
+
+
+def _is_of_figures(cells: Sequence[str]) -> bool:
+    """Whether most of a column's cells are numbers or dates."""
+    return 2 * sum(map(_is_figure, cells)) > len(cells)
+
+
+def _pieces(number: str) -> list[int]:
+    """What `1.10` counts on from `1.9` by."""
+    return [int(digits) for digits in re.findall(r"\d+", number.replace(",", ""))]
 
 
 def _is_series(cells: Sequence[str]) -> bool:
-    """Whether cells beside each other count on: `2023`, `2024`; `1`, `2`, `3`; several dates."""
-    if sum(_DATE.fullmatch(cell) is not None for cell in cells) > 1 or (cells and all(map(_YEAR.fullmatch, cells))):
+    """Whether numbers in a row count on, whatever words stand beside them: `2023`, `2024`; `1`, `2`, `3`; several dates."""
+    if sum(_DATE.fullmatch(cell) is not None for cell in cells) > 1:
         return True
-    if not all(cell.isascii() and cell.isdecimal() and len(cell) < 9 for cell in cells):
+    numbers = [cell for cell in cells if _NUMBER.fullmatch(cell)]
+    if len(numbers) > 1 and all(map(_YEAR.fullmatch, numbers)):
+        return True
+    if not all(_is_whole(cell) for cell in numbers):
         return False
-    steps = {int(after) - int(before) for before, after in itertools.pairwise(cells)}
-    return len(steps) == 1 and 0 not in steps
+    if any(_is_whole(one) and _is_whole(two) and int(two) - int(one) == 1 for one, two in itertools.pairwise(cells)):
+        return True
+    steps = {int(after) - int(before) for before, after in itertools.pairwise(numbers)}
+    return len(numbers) > 2 and len(steps) == 1 and 0 not in steps
+
+
+def _is_whole(cell: str) -> bool:
+    return cell.isascii() and cell.isdecimal() and len(cell) < 9
 
 
 def one_heading(rows: Sequence[Row], depth: int) -> list[Row]:

@@ -152,7 +152,8 @@ def test_merged_cells_and_tables_in_tables(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "text"),
     [
-        ("<table>\n" + " " * 300 + "<tr><td>본점<td>7억<tr><td>지점<td>3억</table>", "본점 7억 지점 3억"),
+        ("<table>\n" + " " * 300 + "<tr><td>본점 7억<tr><td>지점 3억</table>", "본점 7억 지점 3억"),
+        ("<table><tr><td>본점<td>7억</table>", "본점 7억"),
         ("<h2>한도</h2><p>1회</p>", "한도 1회"),
     ],
 )
@@ -169,12 +170,52 @@ def test_a_heading_or_a_table_in_a_grid_of_short_cells(tmp_path, cell, text):
         "<tr><td><h2>공지</h2><td>메뉴<tr><td><h2>행사</h2><td>링크",  # half of it is headings
         "<tr><td>로고<td>메뉴<tr><td>링크<td><h2>공지</h2>" + "긴 글이 선다. " * 30,
         "<tr><td><img><td><tr><td>링크<td><h2>공지</h2>글",  # hardly any text beside it
+        "<tr><td>로고<td>메뉴<tr><td>링크<td><h2>공지</h2><p>글</p><h2>행사</h2><p>글</p>",  # several headings in a cell
     ],
 )
 def test_a_page_laid_out_by_a_table_keeps_its_headings(tmp_path, rows):
     document = page(tmp_path, f"<table>{rows}</table>")
     assert any(element.kind is ElementKind.HEADING for element in document.elements)
     assert not any(element.kind is ElementKind.TABLE for element in document.elements)
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        ("<tr><th>구분<th>한도<tr><td>개인<td>1억", "| 구분 | 한도 |\n| --- | --- |\n| 개인 | 1억 |"),
+        ("<tr><td>구분<td>한도<tr><td>개인<td>1억", "| 구분 | 한도 |\n| --- | --- |\n| 개인 | 1억 |"),
+        ("<tr><th>구분<td>한도", "| 구분 | 한도 |\n| --- | --- |"),
+    ],
+)
+def test_a_table_in_a_page_laid_out_by_one_keeps_its_columns(tmp_path, inner, text):
+    document = page(tmp_path, f"<table><tr><td>로고<td>메뉴<tr><td>좌측 메뉴<td><table>{inner}</table></table>")
+    assert [e.text for e in document.elements] == ["로고", "메뉴", "좌측 메뉴", text]
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "first", "second"),
+    [
+        ("<th colspan=20>한도", "<td>개인<td>1억", "| 한도 | 한도 |", "| 개인 | 1억 |"),
+        ("<th>구분<th colspan=20>한도", "<td>개인<td>1억<td>2억", "| 구분 | 한도 | 한도 |", "| 개인 | 1억 | 2억 |"),
+        (
+            "<th colspan=20>한도",
+            "<td rowspan=2>개인<td>1억<tr><td>2억<td>3억",
+            "| 한도 | 한도 | 한도 |",
+            "| 개인 | 1억 |  |",
+        ),
+        ("<th colspan=200>한도", "<td>개인<td colspan=150>1억", "| 한도 | 한도 |", "| 개인 | 1억 | 1억 |"),
+    ],
+)
+def test_a_heading_wider_than_its_table_is_not_multiplied(tmp_path, heading, row, first, second):
+    (table,) = page(tmp_path, f"<table><tr>{heading}<tr>{row}</table>").elements
+    lines = table.text.split("\n")
+    assert lines[0].rstrip("| ") == first.rstrip("| ")
+    assert lines[2].startswith(second.rstrip("| "))
+
+
+def test_wide_headings_make_no_long_text(tmp_path):
+    table = f"<table><tr><th colspan=1000>{'가' * 190}<tr><td>a<td>b</table>"
+    assert sum(len(element.text) for element in page(tmp_path, table * 20).elements) < 20 * 2 * len(table)
 
 
 def test_a_heading_over_all_columns_stands_above_each(tmp_path):

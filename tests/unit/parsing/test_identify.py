@@ -293,36 +293,54 @@ def test_xml_is_told_by_its_declaration(media_type, name):
     assert media_type(b"<?php echo 1; ?> plain words", name) == media_types.TEXT
 
 
-TABLE = ["번호,이름,부서,금액", '1,김철수,"여신, 심사",5000', "2,이영희,총무,", "3,박민수,감사,700"]
+TABLE = [
+    "번호,이름,부서,금액",
+    '1,김철수,"여신, 심사",5000',
+    "2,이영희,총무,",
+    "3,박민수(대리),감사,700",
+    "4,최지우,여신,800",
+]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_separated_values_are_told_by_their_shape(media_type, delimiter):
-    text = "\n".join(TABLE).replace(",", delimiter).replace(f"여신{delimiter}", "여신,")
+    text = "\n".join(TABLE).replace(",", delimiter).replace(f"여신{delimiter} ", "여신, ")
     assert media_type(text.encode(), "명단.txt") == media_types.CSV
     assert media_type(text.encode(), "명단.md") == media_types.MARKDOWN
+    dates = ["일자,적요,잔액 합계", *(f"2026-03-0{day} 09:00,이체,{day}원" for day in range(1, 6))]
+    assert media_type("\n".join(dates).replace(",", delimiter).encode(), "a.log") == media_types.CSV
+
+
+NUMBERS = ["1,2,3", "4,5,6", "7,8,9", "1,2,3", "4,5,6"]
 
 
 @pytest.mark.parametrize(
     "lines",
     [
-        TABLE[:3],  # too few
+        TABLE[:4],  # too few
         [*TABLE, "합계,5700"],  # not all the same
         [line.replace(",", ", ") for line in TABLE],  # a list in a sentence looks like that
         [",".join(line.split(",")[:2]) for line in TABLE],  # two fields
-        ["2024,2025,2026", "1,2,3", "4,5,6", "7,8,9"],  # no names above it
-        ["가,가,나", "1,2,3", "4,5,6", "7,8,9"],  # not each name once
-        ["가,나,다라마.", "1,2,3", "4,5,6", "7,8,9"],  # a sentence
-        [
-            "2026-03-01 09:00,INFO,시작",
-            "2026-03-01 09:01,INFO,읽음",
-            "2026-03-01 09:02,INFO,씀",
-            "2026-03-01 09:03,INFO,끝",
-        ],
-        ['가,나,"다', "1,2,3", "4,5,6", "7,8,9"],  # a quotation mark that nothing closes
+        [line.replace(",", "|") for line in TABLE],  # so are logs and drawings written
+        ["2024,2025,2026", *NUMBERS],  # no names above it
+        ["가,가,나", *NUMBERS],  # not each name once
+        ["가,나,다라마.", *NUMBERS],  # a sentence
+        ["가,나,다1", *NUMBERS],  # no word
+        ["가,나,다", *NUMBERS, "7,8,[9]"],  # brackets of code
+        ["가,나,다", *NUMBERS, "7,8,f(9)"],
+        ["가,나,다", *NUMBERS, "7,8,9;"],
+        ['가,나,"다', *NUMBERS],  # a quotation mark that nothing closes
+        ["가,나,다", "1,,", "a,,", "a,,3", "a,,", "a,,"],  # hardly any number in a column
+        ["홍길동,서울,과장", "김철수,부산,대리", "이영희,대구,부장", "박민수,대전,사원", "최지우,광주,사원"],
+        ["INFO\tmain\t시작", "WARN\tmain\t지연", "INFO\tdb\t연결", "INFO\tdb\t끝", "INFO\tdb\t연결"],
+        [f"2026-03-01 09:0{minute},INFO,시작" for minute in range(6)],
+        [f"[2026-11-30 09:00:0{second}]\tINFO\t시작" for second in range(6)],
+        [f"Nov 30 09:00:0{second},web,start" for second in range(6)],
+        [f"{name}(a,b,c)" for name in ("foo", "bar", "baz", "qux", "quux")],
+        [f"int {name},b,c;" for name in "adefg"],
     ],
 )
-def test_what_may_be_prose_stays_a_text(media_type, lines):
+def test_what_may_be_no_table_stays_a_text(media_type, lines):
     assert media_type("\n".join(lines).encode(), "a.txt") == media_types.TEXT
 
 

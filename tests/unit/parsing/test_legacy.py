@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ingest.parsing import converter, legacy, media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.legacy import LegacyParser
+from ingest.parsing.ole import is_encrypted, ole_facts
 from ingest.parsing.registry import PARSERS, best, candidates
 from ingest.parsing.rtf import RtfParser
 from ingest.parsing.xlsb import XlsbParser
@@ -104,6 +106,32 @@ def test_objects_on_slides_are_told(tmp_path):
     assert warnings_of_slides(tmp_path, slides_record(0x03EE), embedded) == "embedded_not_read"
     assert warnings_of_slides(tmp_path, without) == ""
     assert warnings_of_slides(tmp_path, embedded, without) == ""  # the object was taken out before the last save
+
+
+def test_many_documents_in_a_presentation_take_no_memory(tmp_path):
+    path = tmp_path / "a.ppt"
+    stream = slides_record(0x03E8) * 7_000
+    path.write_bytes(with_content(ole("PowerPoint Document"), "PowerPoint Document", stream))
+    ole_facts(path)  # loads what it imports
+    tracemalloc.start()
+    try:
+        ole_facts(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(stream)
+    finally:
+        tracemalloc.stop()
+
+
+class _TooLarge(type(Path())):
+    """A file for which there is no memory."""
+
+    def read_bytes(self) -> bytes:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("read", [ole_facts, is_encrypted])
+def test_a_lack_of_memory_is_no_damage(read):
+    with pytest.raises(MemoryError):
+        read(_TooLarge("a.ppt"))
 
 
 @pytest.mark.parametrize(("flag", "expected"), [(1, "has_macros"), (0, "")])

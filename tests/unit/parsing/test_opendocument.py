@@ -237,6 +237,38 @@ def test_what_is_not_read_of_a_flat_file_is_told(parsed):
     assert result.metadata.attributes == (("embedded_files", "1"),)
 
 
+PHOTOGRAPH = (
+    f"<draw:frame><draw:image><office:binary-data>\n{'QUJD/+Aa' * 1_500_000}==</office:binary-data>"
+    "</draw:image></draw:frame>"
+)
+"""Longer than any text that libxml2 takes."""
+
+
+def test_a_photograph_in_a_flat_file(parsed):
+    assert texts(parsed(flat_bytes("text", f"<text:p>앞{PHOTOGRAPH}뒤</text:p>"), "a.fodt")) == ["앞뒤"]
+    row = "<table:table-row><table:table-cell><text:p>구분</text:p></table:table-cell></table:table-row>"
+    sheet = f'<table:table table:name="한도"><table:shapes>{PHOTOGRAPH}</table:shapes>{row}</table:table>'
+    assert texts(parsed(flat_bytes("spreadsheet", sheet), "a.fods")) == ["한도", "구분"]
+    with pytest.raises(FileDamaged):  # the limits hold for all else
+        parsed(flat_bytes("text", f"<text:p>{'가' * 5_000_000}</text:p>"), "a.fodt")
+
+
+def test_a_chart_in_a_flat_sheet_is_not_read(parsed):
+    cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+    data = f"<table:table><table:table-row>{cell.format('안쪽')}</table:table-row></table:table>"
+    picture = "<draw:frame><svg:desc>그림</svg:desc></draw:frame>"
+    chart = (
+        f"<draw:frame><svg:desc>실적 차트</svg:desc><draw:object><office:document><office:body><office:chart>{picture}{data}"
+        "</office:chart></office:body></office:document></draw:object></draw:frame>"
+    )
+    rows = f"<table:table-row>{cell.format('구분')}<table:table-cell>{chart}</table:table-cell></table:table-row>"
+    sheet = f'<table:table table:name="한도"><table:shapes>{chart}</table:shapes>{rows}</table:table>'
+    flat = parsed(flat_bytes("spreadsheet", sheet), "a.fods")
+    assert [text for text in texts(flat) if "안쪽" in text or text.endswith("그림]")] == []
+    assert sum("실적 차트" in text for text in texts(flat)) == 2
+    assert flat.warnings == parsed(odf_bytes("spreadsheet", sheet)).warnings == ("embedded_not_read",)
+
+
 @pytest.mark.parametrize(("kind", "name"), [("text", "a.fodt"), ("spreadsheet", "a.fods"), ("presentation", "a.fodp")])
 def test_a_flat_file_that_is_cut_off(parsed, kind, name):
     with pytest.raises(FileDamaged):
