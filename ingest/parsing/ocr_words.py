@@ -69,7 +69,7 @@ def _line(words: Sequence[Word], scale: float) -> Line:
         shown.append(Word(word.text, (left, top, right, bottom)))
     heights = sorted(word.box[3] - word.box[1] for word in shown)
     height = max(heights[(3 * len(heights)) // 4], 1.0)
-    return Line(tuple(shown), union([word.box for word in shown]), height, bold=False)
+    return Line(tuple(shown), union([word.box for word in shown]), height, bold=False, scanned=True)
 
 
 def _spaced(words: Sequence[Word], whites: Sequence[tuple[float, float]], space: float) -> list[Word]:
@@ -143,7 +143,7 @@ def _evened(lines: Sequence[Line]) -> list[Line]:
         return []
     usual = median(line.height for line in lines for _ in line.words)
     return [
-        Line(line.words, _as_high(line.box, usual), usual, line.bold)
+        Line(line.words, _as_high(line.box, usual), usual, line.bold, scanned=True)
         if abs(line.height - usual) <= _SAME_SIZE * usual
         else line
         for line in lines

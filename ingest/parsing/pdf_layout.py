@@ -52,6 +52,11 @@ _CELL_LINES = 4
 _SIZE_STEP = 1.12
 """A line this much taller than the body is a heading; the smallest step in word processors' themes is 12 to 13.5 pt."""
 
+_SCANNED_STEP = 1.3
+_SCANNED_CHARACTERS = 40
+_SAME_SCANNED_SIZE = 0.3
+"""Of lines read by OCR: the height of one depends on its letters, so that lines of one paragraph differ by a fifth."""
+
 _SIZE_LEVELS = 3
 _SAME_SIZE = 0.12
 _SHORT_OF_MARGIN = 4.0
@@ -265,7 +270,8 @@ def _continues(group: list[Line], line: Line, right: float, body: float) -> bool
         return True
     if gap > _PARAGRAPH_GAP * max(before.height, line.height) or gap < -before.height:
         return False  # far below, or back up: another column
-    if abs(before.height - line.height) > _SAME_SIZE * max(before.height, line.height) or before.bold != line.bold:
+    same_size = _SAME_SCANNED_SIZE if before.scanned and line.scanned else _SAME_SIZE
+    if abs(before.height - line.height) > same_size * max(before.height, line.height) or before.bold != line.bold:
         return False
     if before.divided:
         return True  # no paragraph ends inside a word, whatever the next line begins with
@@ -322,6 +328,18 @@ def _looks_like_heading(group: Sequence[Line], body: float) -> bool:
         and not _SYMBOL.match(text)
         and not _SENTENCE_END.search(text)
         and min(line.height for line in group) >= _SIZE_STEP * body
+        and (not group[0].scanned or _is_scanned_heading(group, text, body))
+    )
+
+
+def _is_scanned_heading(group: Sequence[Line], text: str, body: float) -> bool:
+    """Surely one: a line of a text that is taken for a heading is missing from its sentence, which then says something else."""
+    return (
+        len(group) == 1
+        and len(text) <= _SCANNED_CHARACTERS
+        and group[0].height >= _SCANNED_STEP * body
+        and _BULLET.match(text) is None
+        and ":" not in text
     )
 
 

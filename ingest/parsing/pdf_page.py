@@ -72,6 +72,7 @@ class Line:
         height: of the characters, points; the font's size as it appears.
         spaced: the source has a space after the last word: the line ends between words.
         turned: it runs up the page (`UP`) or down, letters on their side.
+        scanned: read by OCR, which measures the height of the letters that happen to stand there.
     """
 
     words: tuple[Word, ...]
@@ -80,6 +81,7 @@ class Line:
     bold: bool
     spaced: bool = False
     turned: int = 0
+    scanned: bool = False
 
     @property
     def text(self) -> str:

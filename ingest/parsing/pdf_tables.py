@@ -392,5 +392,5 @@ def without(lines: list[Line], box: Box) -> tuple[list[Line], list[Word]]:
         taken += words
         rest = tuple(word for word in line.words if not inside(box, word))
         if rest:
-            outside.append(Line(rest, union([word.box for word in rest]), line.height, line.bold, line.spaced))
+            outside.append(replace(line, words=rest, box=union([word.box for word in rest])))
     return outside, taken

@@ -21,6 +21,8 @@ from ingest.parsing.ocr_words import words_of
 from ingest.parsing.page_numbers import joined_ranges, page_ranges
 from ingest.parsing.parts import joined
 from ingest.parsing.pdf import PdfParser
+from ingest.parsing.pdf_layout import group_elements, heading_sizes, paragraphs
+from ingest.parsing.pdf_page import Line, Word
 from ingest.parsing.picture import PictureParser
 from ingest.parsing.read_so_far import Listener
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
@@ -378,3 +380,37 @@ def test_a_long_scan_is_read_to_its_end_by_several_children(tmp_path):
         document = sandbox.parse(path, "a.pdf")
     assert sorted({element.anchor.page for element in document.elements}) == list(range(1, 31))
     assert document.warnings == ("ocr:1-30",)
+
+
+@pytest.mark.parametrize(
+    ("text", "height", "level"),
+    [
+        ("영업점에서 같은 직무를 담당할 수 있는 기간은 3 년을 넘지", 12.0, 0),  # taller letters of the body
+        ("3. 정직과 강등", 14.0, 0),
+        ("견책: 6 개월", 14.0, 0),
+        ("추진 배경", 14.0, 1),
+    ],
+)
+def test_a_line_of_a_scan_is_a_heading_only_where_that_is_sure(text, height, level):
+    def line(words: str, tall: float, *, scanned: bool) -> Line:
+        box = (60.0, 100.0, 60.0 + 5 * len(words), 100.0 + tall)
+        return Line((Word(words, box),), box, tall, bold=False, scanned=scanned)
+
+    group = [line(text, height, scanned=True)]
+    [element] = group_elements(group, 1, heading_sizes([group], 10.0, {}), 10.0)
+    assert element.level == level
+    printed = [line(text, height, scanned=False)]
+    assert heading_sizes([printed], 10.0, {}), "in a digital page all are tall enough"
+
+
+def test_lines_of_one_paragraph_of_a_scan_need_not_be_as_high():
+    def line(words: str, top: float, tall: float, *, scanned: bool) -> Line:
+        box = (60.0, top, 500.0, top + tall)
+        return Line((Word(words, box),), box, tall, bold=False, scanned=scanned)
+
+    for scanned in (True, False):
+        lines = [
+            line("같은 직무를 담당할 수 있는 기간은 3 년을 넘지", 100, 12.0, scanned=scanned),
+            line("않는다.", 116, 10.0, scanned=scanned),
+        ]
+        assert len(paragraphs(lines, 10.0)) == (1 if scanned else 2)
