@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.parsing.ocr import GrayImage, PageReader
 from ingest.parsing.pdf_page import DOWN, OVER, UP, Turn
@@ -59,7 +60,7 @@ def read_upright(reader: PageReader, image: GrayImage) -> Reading | None:
     if believed > _BELIEVED_SHARE * letters or not _has_ink(image):
         return reading
     one = time.monotonic() - began
-    for direction in (OVER, UP, DOWN) if letters else (UP, DOWN, OVER):
+    for direction in (UP, DOWN, OVER) if not letters or _lines_stand(image) else (OVER, UP, DOWN):
         if time.monotonic() + one > reader.deadline:
             break
         turned = _turned(image, direction)
@@ -90,6 +91,22 @@ def _belief(tsv: bytes) -> tuple[int, int]:
 
 def _has_ink(image: GrayImage) -> bool:
     return int((np.frombuffer(image.pixels, dtype=np.uint8) < _DARK).sum()) >= _INK
+
+
+def _lines_stand(image: GrayImage) -> bool:
+    """Whether lines of text run up or down the page: columns with and without ink then differ more than rows do.
+
+    Reading a page the wrong way round takes Tesseract up to ten times as long as reading it upright.
+    """
+    dark = np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width) < _DARK
+    rows, columns = (_spread(dark.mean(axis=axis)) for axis in (1, 0))
+    return columns > rows
+
+
+def _spread(ink: npt.NDArray[np.float64]) -> float:
+    """Of the ink of rows or columns, margins left out."""
+    inked = np.flatnonzero(ink)
+    return float(ink[inked[0] : inked[-1] + 1].std()) if inked.size else 0.0
 
 
 def _turned(image: GrayImage, direction: int) -> GrayImage:

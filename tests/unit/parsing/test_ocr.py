@@ -93,6 +93,24 @@ def test_a_page_that_lay_otherwise_is_read_as_if_it_were_upright(tmp_path, turne
     assert lying.getextrema()[0] > 100
 
 
+@pytest.mark.parametrize(("turned", "order"), [(90, "sideways"), (180, "over")])
+def test_a_page_is_first_turned_as_its_lines_lie(turned, order) -> None:
+    asked = []
+
+    class Doubting(Slow):
+        """Reads words of which it believes none."""
+
+        def read(self, image: GrayImage) -> bytes:
+            asked.append((image.width, image.height))
+            return b"\t".join([b"5", *[b"1"] * 9, b"10", b"zzz"])
+
+    lying = picture(KOREAN, korean=True).convert("L").rotate(turned, expand=True)
+    read_upright(Doubting(0, 60), GrayImage(lying.width, lying.height, 150, lying.tobytes()))
+    shown, first, *_ = asked
+    assert (first == shown) == (order == "over")
+    assert len(asked) == 4
+
+
 def test_a_page_with_nothing_on_it_is_looked_at_once() -> None:
     asked = []
 
