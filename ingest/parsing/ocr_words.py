@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
-import numpy.typing as npt
 
 from ingest.parsing.characters import clean
 from ingest.parsing.ocr import GrayImage
+from ingest.parsing.ocr_boxes import Pixels, inked_columns, trimmed, usual_height
 from ingest.parsing.pdf_page import Line, Word, union
 from rag.domain.anchor import Box
 
@@ -26,15 +26,9 @@ _SPACE_BOUNDS = (0.16, 0.4)
 _WIDEST_GAP = 0.8
 """Wider white separates cells or columns and says nothing about spaces."""
 
-_DARK = 128
-_MIN_DARK = 2
-"""Pixels in a column that are more than dust."""
-
 _SAME_SIZE = 0.25
 _WORD_LEVEL = "5"
 _POINTS = 72.0
-Pixels = npt.NDArray[np.uint8]
-"""Rows by columns, 0 black to 255 white."""
 
 
 def words_of(tsv: bytes, image: GrayImage) -> list[Line]:
@@ -55,6 +49,8 @@ def words_of(tsv: bytes, image: GrayImage) -> list[Line]:
             word = Word(text, (left, top, left + width, top + height))
             grouped.setdefault(tuple(fields[1:5]), []).append(word)
     scale = _POINTS / image.dpi
+    usual = usual_height([word for words in grouped.values() for word in words])
+    grouped = {place: trimmed(words, pixels, usual) for place, words in grouped.items()}
     whites = [_whites(words, pixels) for words in grouped.values()]
     space = _space_width(whites)
     return _evened(
@@ -105,13 +101,12 @@ def _split(word: Word, gaps: Sequence[float]) -> list[Word]:
 
 def _whites(words: Sequence[Word], pixels: Pixels) -> list[tuple[float, float]]:
     """Middles of the columns of a line without ink, and their widths in line heights."""
-    left, top, right, bottom = (int(edge) for edge in union([word.box for word in words]))
     heights = sorted(word.box[3] - word.box[1] for word in words)
     height = max(heights[(3 * len(heights)) // 4], 1.0)
-    inked = np.flatnonzero((pixels[top:bottom, left:right] < _DARK).sum(axis=0) >= _MIN_DARK)
+    inked = inked_columns(words, pixels)
     steps = np.diff(inked)
     return [
-        (left + float(inked[index] + inked[index + 1]) / 2, float(steps[index] - 1) / height)
+        (float(inked[index] + inked[index + 1]) / 2, float(steps[index] - 1) / height)
         for index in np.flatnonzero(steps > 1)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import time
 from difflib import SequenceMatcher
@@ -432,3 +433,44 @@ def test_lines_of_one_paragraph_of_a_scan_need_not_be_as_high():
             line("않는다.", 116, 10.0, scanned=scanned),
         ]
         assert len(paragraphs(lines, 10.0)) == (1 if scanned else 2)
+
+
+ROWS = ["인사위원회 위원", "고객정보 유출 면직", "감봉 견책 정직"]
+
+
+@pytest.mark.skipif(not KOREAN_FONT.is_file(), reason="no Korean here: apt-get install fonts-nanum")
+@pytest.mark.parametrize("ruled", [False, True])
+def test_a_box_as_high_as_its_row_is_cut_down_to_the_letters(ruled):
+    font = ImageFont.truetype(KOREAN_FONT, 40)
+    image = Image.new("L", (900, 300), 255)
+    draw = ImageDraw.Draw(image)
+    rows = []
+    for number, text in enumerate(ROWS):
+        draw.text((100, 40 + 60 * number), text, font=font, fill=0)
+        if ruled:
+            draw.line([(40, 35 + 60 * number), (860, 35 + 60 * number)], fill=0, width=3)
+        for place, letter in enumerate(text):
+            left, top, right, bottom = draw.textbbox((100, 40 + 60 * number), text[: place + 1], font=font)
+            left = right - font.getlength(letter)
+            rise = 22 if number == 1 else 0  # the lines above and below show in the box
+            box = (round(left), top - rise, round(right - left), bottom - top + 2 * rise)
+            if letter != " ":
+                rows.append("\t".join(map(str, (5, 1, 1, 1, number, place, *box, 90, letter))))
+    lines = words_of("\n".join(rows).encode(), GrayImage(900, 300, 150, image.tobytes()))
+    assert [line.text for line in lines] == ROWS
+    assert len({line.height for line in lines}) == 1
+    assert all(above.box[3] < below.box[1] for above, below in itertools.pairwise(lines))
+
+
+def test_large_letters_stay_as_large_as_they_are():
+    image = Image.new("L", (900, 400), 255)
+    draw = ImageDraw.Draw(image)
+    boxes = [(100, 40, 300, 100), *((100 + 60 * n, 200, 140 + 60 * n, 220) for n in range(10))]
+    for box in boxes:
+        draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), fill=0)
+    tsv = "\n".join(
+        f"5\t1\t1\t1\t{min(n, 1)}\t{n}\t{left}\t{top}\t{right - left}\t{bottom - top}\t90\tword"
+        for n, (left, top, right, bottom) in enumerate(boxes)
+    )
+    title, text = words_of(tsv.encode(), GrayImage(900, 400, 72, image.tobytes()))
+    assert (title.height, text.height) == (60, 20)
