@@ -30,7 +30,8 @@ TRIES = 40
 _AGAIN_S = 0.1
 """Before the next of them, and what each waits for readers and writers: to another checkpoint SQLite gives way at once
 (https://sqlite.org/pragma.html#pragma_wal_checkpoint)."""
-_PATIENT_EVERY, _PATIENT_S = 8, 1.5
+_PATIENT_EVERY = 8
+_WAITING = {False: "PRAGMA busy_timeout=100", True: "PRAGMA busy_timeout=1500"}
 """Each eighth try waits longer: writers stand still meanwhile, so that whoever begins to read reads the database alone, and only
 who reads already is waited for. Readers of a third of a second that never pause would let no shorter wait come to an end."""
 
@@ -110,8 +111,7 @@ def empty(path: str, turn: Callable[[], AbstractContextManager[None]] = nullcont
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=_AGAIN_S)) as connection:
             for number in range(1, TRIES + 1):
-                patience = _AGAIN_S if number % _PATIENT_EVERY else _PATIENT_S
-                connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+                connection.execute(_WAITING[number % _PATIENT_EVERY == 0])
                 with turn():
                     busy, _log_pages, _copied = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
