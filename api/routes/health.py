@@ -65,10 +65,10 @@ class Readiness:
         try:
             rag.database.ping()
             rag.index.count()
+            self._status = _status_of(rag)
         except SeogoError as error:
             failed = error
-        self._failed, self._status = failed, _status_of(rag)
-        self._looked_at = self._clock()
+        self._failed, self._looked_at = failed, self._clock()
 
 
 def _status_of(rag: Rag) -> str:

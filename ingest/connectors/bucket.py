@@ -18,13 +18,15 @@ from ingest.connectors.access_files import MAX_BYTES, RULES, ruled, told
 from ingest.connectors.bucket_listing import BucketListing, Odd
 from ingest.connectors.folder import IGNORED
 from ingest.connectors.sync_plan import WHOLE, FoundItem, Listing, Problem, ruled_fingerprint
-from rag.blobs.objects import open_objects
+from rag.blobs.objects import first_line, open_objects
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
 
 _IN_MEMORY = 8 << 20
 _UNKNOWN = GivenRule(deny=("",))
 """Stands for a rule that can't be read: nothing below is taken without it, nor taken for gone."""
+_LONGEST_REASON = 200
+"""Characters of what obstore says."""
 
 
 class _Rules:
@@ -63,7 +65,8 @@ class BucketSource:
             self._store = open_objects(self._url) if store is None else store
         except (BaseError, ValueError) as error:
             raise InvalidRequest(
-                detail=f"{url}: {_first_line(error)}", detail_ko=f"{url}: 열 수 없습니다: {_first_line(error)}"
+                detail=f"{url}: {first_line(error, _LONGEST_REASON)}",
+                detail_ko=f"{url}: 열 수 없습니다: {first_line(error, _LONGEST_REASON)}",
             ) from error
 
     @property
@@ -85,8 +88,8 @@ class BucketSource:
             rules = self._rules(found, problems)
         except (BaseError, OSError) as error:
             raise InvalidRequest(
-                detail=f"{self._url}: {_first_line(error)}",
-                detail_ko=f"{self._url}: 목록을 읽을 수 없습니다: {_first_line(error)}",
+                detail=f"{self._url}: {first_line(error, _LONGEST_REASON)}",
+                detail_ko=f"{self._url}: 목록을 읽을 수 없습니다: {first_line(error, _LONGEST_REASON)}",
             ) from error
         for meta in found:
             self._add(meta, rules, items, problems)
@@ -162,7 +165,7 @@ class BucketSource:
                 copy.write(bytes(piece))
         except (BaseError, OSError) as error:
             copy.close()
-            raise OSError(_first_line(error)) from error
+            raise OSError(first_line(error, _LONGEST_REASON)) from error
         copy.seek(0)
         return cast(BinaryIO, copy)
 
@@ -177,7 +180,3 @@ class BucketSource:
         return any(
             fnmatchcase(path, pattern) or any(fnmatchcase(name, pattern) for name in names) for pattern in self._ignore
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:200]

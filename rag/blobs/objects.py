@@ -219,9 +219,9 @@ def _reaching(*, absent: bool = False) -> Iterator[None]:
         raise BlobsUnavailable(detail=reason) from None
 
 
-def first_line(error: Exception) -> str:
-    """What obstore says of an error, without its own view of it."""
-    return str(error).strip().split("\n", 1)[0][:300]
+def first_line(error: Exception, longest: int = 300) -> str:
+    """What obstore says of an error, without its own view of it, in so many characters at most."""
+    return str(error).strip().split("\n", 1)[0][:longest]
 
 
 def _tell(reason: str) -> None:

@@ -28,12 +28,12 @@ _PAUSE_S = 1.0
 TRIES = 40
 """To empty a log: beside the thread of another process, or a server at work, some seconds are enough."""
 _AGAIN_S = 0.1
-"""Before the next of them, and what each waits for readers and writers: to another checkpoint SQLite gives way at once
-(https://sqlite.org/pragma.html#pragma_wal_checkpoint)."""
+"""Before the next of them: to another checkpoint SQLite gives way at once (https://sqlite.org/pragma.html#pragma_wal_checkpoint)."""
 _PATIENT_EVERY = 8
 _WAITING = {False: "PRAGMA busy_timeout=100", True: "PRAGMA busy_timeout=1500"}
-"""Each eighth try waits longer: writers stand still meanwhile, so that whoever begins to read reads the database alone, and only
-who reads already is waited for. Readers of a third of a second that never pause would let no shorter wait come to an end."""
+"""How long a try waits for readers and writers. Each eighth waits longer: writers stand still meanwhile, so that whoever begins
+to read reads the database alone, and only who reads already is waited for. Readers of a third of a second that never pause would
+let no shorter wait come to an end."""
 
 
 class Checkpoints:
@@ -109,7 +109,7 @@ def empty(path: str, turn: Callable[[], AbstractContextManager[None]] = nullcont
         StoreUnavailable: the database can't be read or written.
     """
     try:
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=_AGAIN_S)) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             for number in range(1, TRIES + 1):
                 connection.execute(_WAITING[number % _PATIENT_EVERY == 0])
                 with turn():

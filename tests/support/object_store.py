@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
+import pytest
+
 _STAMP = "2026-01-02T03:04:05.000Z"
 
 
@@ -155,3 +157,12 @@ def object_store() -> Iterator[ObjectStore]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def store_in_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """A store that runs for the length of the block, and of which the environment tells until the test ends."""
+    with object_store() as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server

@@ -17,7 +17,7 @@ from ingest.jobs.intake import Intake
 from rag.blobs.store import BlobRef, BlobStore, Held
 from rag.domain.errors import BlobsUnavailable
 from rag.settings import BlobSettings
-from tests.support.object_store import object_store
+from tests.support.object_store import store_in_environment
 from tests.support.running import settings_for
 
 HANGUL = re.compile("[가-힣]")
@@ -26,11 +26,8 @@ HANGUL = re.compile("[가-힣]")
 @pytest.fixture
 def away(monkeypatch: pytest.MonkeyPatch) -> BlobStore:
     """A store at an address where nobody listens."""
-    with object_store() as server:
-        environment = server.environment()
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return BlobStore("s3://blobs/prod")
+    with store_in_environment(monkeypatch):
+        return BlobStore("s3://blobs/prod")
 
 
 def test_an_upload_is_refused_before_its_body_is_read(away: BlobStore) -> None:

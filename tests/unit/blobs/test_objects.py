@@ -14,27 +14,29 @@ from rag.blobs import objects
 from rag.blobs.objects import Reach, open_objects
 from rag.blobs.store import BlobStore
 from rag.domain.errors import BlobsUnavailable, ConfigurationError, OriginalMissing
-from tests.support.object_store import ObjectStore, object_store
+from tests.support.object_store import ObjectStore, store_in_environment
 
 GET = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    with object_store() as server:
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
+    with store_in_environment(monkeypatch) as server:
         yield server
 
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
     """An address where nobody listens."""
-    with object_store() as server:
-        environment = server.environment()
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return "s3://blobs/prod"
+    with store_in_environment(monkeypatch):
+        return "s3://blobs/prod"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent store is waited for no longer than a second and a half."""
+    monkeypatch.setenv("AWS_READ_TIMEOUT", "1s")
+    monkeypatch.setattr(objects, "_RETRY_S", {3: 0.5, 1: 0.5})
 
 
 def written(blobs: BlobStore, content: bytes) -> str:
@@ -112,11 +114,7 @@ def test_a_silent_store_is_found_out_in_seconds_and_its_upload_given_up_at_once(
     assert time.monotonic() - began < 6
 
 
-def test_a_silent_store_keeps_a_call_no_longer_than_the_client_waits(
-    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_READ_TIMEOUT", "1s")
-    monkeypatch.setattr(objects, "_RETRY_S", {3: 0.5, 1: 0.5})
+def test_a_silent_store_keeps_a_call_no_longer_than_the_client_waits(store: ObjectStore, impatient: None) -> None:
     blobs = BlobStore("s3://blobs/prod")
     store.speaking.clear()
     began = time.monotonic()
@@ -125,11 +123,7 @@ def test_a_silent_store_keeps_a_call_no_longer_than_the_client_waits(
     assert time.monotonic() - began < 3
 
 
-def test_an_original_that_can_not_be_read_is_told_before_any_header(
-    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_READ_TIMEOUT", "1s")
-    monkeypatch.setattr(objects, "_RETRY_S", {3: 0.5, 1: 0.5})
+def test_an_original_that_can_not_be_read_is_told_before_any_header(store: ObjectStore, impatient: None) -> None:
     blobs = BlobStore("s3://blobs/prod")
     content_hash = written(blobs, b"text")
     download(Request(GET), blobs, content_hash, 4, "a.md")

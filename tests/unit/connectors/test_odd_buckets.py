@@ -10,14 +10,12 @@ from ingest.connectors.access_files import RULES
 from ingest.connectors.bucket import BucketSource
 from ingest.connectors.sync_plan import KnownItem, Listing, plan_for
 from ingest.pipeline.records import clean_source_key
-from tests.support.object_store import ObjectStore, object_store
+from tests.support.object_store import ObjectStore, store_in_environment
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
-    with object_store() as server:
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
+    with store_in_environment(monkeypatch) as server:
         yield server
 
 
