@@ -15,7 +15,9 @@ _AFTER_SIGNS = re.compile(r"(={2,6})\s+([^\s=].*)$")
 _GOES_ON = (".", ",", ";", ":", "{", "(")
 _CLOCK = re.compile(r"\d\d:\d\d")
 _UNDERLINE = {"=": 1, "-": 2}
-_ITEM = re.compile(r"[-*+•·▪○●□■◇◆※]\s|\d{1,3}[.)]\s")
+ITEM_SIGNS = "-*•·▪◦○●■□◆◇▶▷※"
+"""Before a blank they begin an item of a list."""
+_ITEM = re.compile(rf"[{re.escape(ITEM_SIGNS)}]\s")
 _BAR = re.compile(r"(?:^|(?<=\s))\|(?=\s|$)")
 """Between cells: bars close to words are signs of their own, as in `|tag|`."""
 _RULE = re.compile(r"(?=.*[|+])(?=.*(?:--|==))[-=|:+ ]+$")

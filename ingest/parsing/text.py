@@ -13,7 +13,7 @@ from ingest.parsing.characters import clean
 from ingest.parsing.charset import decode, detect_charset
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
-from ingest.parsing.plain_structure import Rows, marked_heading, tables_in, underlined_heading
+from ingest.parsing.plain_structure import ITEM_SIGNS, Rows, marked_heading, tables_in, underlined_heading
 from ingest.parsing.tables import table_element
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
@@ -23,7 +23,7 @@ from rag.domain.errors import NoTextFound
 CHARSET_WARNING = "charset_replaced"
 """Some bytes did not fit the encoding and show as U+FFFD."""
 
-_BULLET = re.compile(r"\s*(?:[-*•·▪◦○●■□▶▷※]\s|\(?\d{1,3}[.)]\s|[가-하][.)]\s|[①-⑳])")
+_BULLET = re.compile(rf"\s*(?:[{re.escape(ITEM_SIGNS)}]\s|\(?\d{{1,3}}[.)]\s|[가-하][.)]\s|[①-⑳])")
 
 
 def read_lines(path: Path, source: SourceFile) -> tuple[list[str], tuple[str, ...]]:
@@ -48,7 +48,7 @@ def decoded_lines(data: bytes, charset: str, name: str) -> tuple[list[str], tupl
 class TextParser:
     """Text without mark-up. Every line keeps its own anchor: where a paragraph ends is only a guess."""
 
-    name = "text/3"
+    name = "text/4"
     media_types = (media_types.TEXT,)
 
     def bid(self, identified: Identified) -> int:

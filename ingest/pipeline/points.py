@@ -16,7 +16,7 @@ from rag.index.base import IndexPoint, PointTags
 from rag.retrieval.spaces import LiveSpace
 from rag.store.version import DocumentVersion
 
-UPSERT_POINTS = 512
+UPSERT_POINTS = 256
 """Points handed to the index in one call."""
 
 

@@ -21,7 +21,7 @@ Only short code suffers (code_cosqa_dev, mean 49: .364, .340, .326, .393), and t
 _CHARACTERS_PER_TERM = 32
 """Prose has 2 to 7. A run of a million letters is one term, and a chunk of 400 such would be 400 MB."""
 _UNLIMITED = 2**31 - 1
-_MOST_IDS = 1 << 15
+_MOST_IDS = 1 << 13
 
 
 def term_id(term: str) -> int:

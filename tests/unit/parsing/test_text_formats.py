@@ -58,6 +58,12 @@ def test_text_headings_by_signs(tmp_path):
     assert document.title == ""  # two of the highest level: neither stands above the other
 
 
+def test_a_number_does_not_make_an_underlined_title_an_item_of_a_list(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("1. Introduction\n===============\nText.\n\n1) 범위\n-------\n\n본문\n\n가. 대상\n========\n본문\n")
+    assert outline(parse(path)) == [(1, "1. Introduction"), (2, "1) 범위"), (1, "가. 대상")]
+
+
 @pytest.mark.parametrize(
     "text",
     [
