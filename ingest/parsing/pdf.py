@@ -70,7 +70,7 @@ class _RawPage:
 class PdfParser:
     """Digital PDFs and scans, decided page by page."""
 
-    name = "pdf/5"
+    name = "pdf/6"
     media_types = (media_types.PDF,)
 
     def bid(self, identified: Identified) -> int:

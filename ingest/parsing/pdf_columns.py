@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.parsing.pdf_page import Line, Word, union
-from ingest.parsing.pdf_rows import Cell, Row
+from ingest.parsing.pdf_rows import Cell, Row, cell_of
 from rag.domain.anchor import Box
 
 _MIN_ROWS = 6
@@ -42,6 +42,9 @@ _FULL = 0.8
 _FULL_SHARE = 0.55
 _MIN_GUTTER = 0.8
 """In line heights."""
+
+_HEADING_GAP = 0.5
+"""In line heights: so much more white is above the heading of what follows than below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +147,46 @@ def _spans(row: Row, gutters: Sequence[float]) -> bool:
 def _bands(rows: Sequence[Row], gutters: Sequence[float]) -> list[list[Row]]:
     """Runs of rows that nothing crosses a gutter in, one-sided rows at their ends included."""
     bands: list[list[Row]] = [[]]
-    for row in rows:
-        if any(cell.box[0] < gutter - 1 and cell.box[2] > gutter + 1 for cell in row.cells for gutter in gutters):
-            bands.append([])
+    clear = [not any(_crosses(cell.box, gutters) for cell in row.cells) for row in rows]
+    beside = [is_clear and _spans(row, gutters) for row, is_clear in zip(rows, clear, strict=True)]
+    above, below = [False, *beside], [*beside[1:], False]
+    for place, row in enumerate(rows):
+        if clear[place] or (above[place] and below[place] and _is_joined(row, gutters)):
+            bands[-1].append(row if clear[place] else _parted(row, gutters))
         else:
-            bands[-1].append(row)
+            if len(bands[-1]) > 1 and _heads(bands[-1], row):
+                bands[-1].pop()
+            bands.append([])
     return [band for band in bands if any(_spans(row, gutters) for row in band)]
+
+
+def _heads(band: Sequence[Row], below: Row) -> bool:
+    """Whether the last row of a band stands close to what follows it across the page, and away from the columns."""
+    before, last = band[-2:]
+    to_band, to_text = last.box[1] - before.box[3], below.box[1] - last.box[3]
+    return len(last.cells) == 1 and to_band > to_text + _HEADING_GAP * last.height
+
+
+def _crosses(box: Box, gutters: Sequence[float]) -> bool:
+    return any(box[0] < gutter - 1 and box[2] > gutter + 1 for gutter in gutters)
+
+
+def _is_joined(row: Row, gutters: Sequence[float]) -> bool:
+    """Whether two lines side by side became one: dirt stands in the gutter, or one reaches far into it. No word crosses it then,
+    as one mostly does in a line across the page."""
+    words = [word for cell in row.cells for word in cell.words]
+    return not any(_crosses(word.box, gutters) for word in words if any(map(str.isalnum, word.text)))
+
+
+def _parted(row: Row, gutters: Sequence[float]) -> Row:
+    """The row with its cells cut at the gutters."""
+    words = [
+        (bisect.bisect_left(gutters, (word.box[0] + word.box[2]) / 2), number, word)
+        for number, cell in enumerate(row.cells)
+        for word in cell.words
+    ]
+    parts = itertools.groupby(words, key=lambda item: item[:2])
+    return replace(row, cells=tuple(cell_of([word for *_, word in part]) for _, part in parts))
 
 
 def _is_prose(rows: Sequence[Row], gutters: Sequence[float]) -> bool:

@@ -139,16 +139,17 @@ def _belongs(group: Sequence[Word], word: Word, height: float) -> bool:
 def _split_values(group: list[Word]) -> list[Cell]:
     """Two amounts side by side are two cells, however close: no text is made of amounts alone."""
     if len(group) < 2 or not all(_VALUE.fullmatch(w.text) or _CURRENCY.fullmatch(w.text) for w in group):
-        return [_cell(group)]
+        return [cell_of(group)]
     parts: list[list[Word]] = [[]]
     for word in group:
         if any(_VALUE.fullmatch(known.text) for known in parts[-1]):
             parts.append([])
         parts[-1].append(word)
-    return [_cell(part) for part in parts]
+    return [cell_of(part) for part in parts]
 
 
-def _cell(words: Sequence[Word]) -> Cell:
+def cell_of(words: Sequence[Word]) -> Cell:
+    """A cell of these words."""
     return Cell(tuple(words), union([word.box for word in words]), _is_value(words))
 
 

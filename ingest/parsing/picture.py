@@ -53,7 +53,7 @@ Image.MAX_IMAGE_PIXELS = _MAX_DECODED
 class PictureParser:
     """PNG, JPEG, TIFF, WEBP and BMP."""
 
-    name = "picture/3"
+    name = "picture/4"
     media_types = tuple(_FORMATS)
 
     def bid(self, identified: Identified) -> int:

@@ -41,6 +41,40 @@ def test_columns_that_are_written_line_by_line(parse_pages):
     assert found[3].startswith("And a last line")
 
 
+def test_a_line_that_reaches_into_the_gutter_does_not_end_the_columns(parse_pages):
+    page = PdfPage()
+    left = [f"left line {number} of a text in two columns" for number in range(12)]
+    right = [f"right line {number} of a text in two columns" for number in range(12)]
+    left[5] += " so"
+    for number, (one, other) in enumerate(zip(left, right, strict=True)):
+        page.text(60, 100 + number * 14, one).text(228, 100 + number * 14, other)
+    assert texts(parse_pages(page)) == ["\n".join(left), "\n".join(right)]
+
+
+def test_a_line_across_the_page_ends_the_columns(parse_pages):
+    page = PdfPage()
+    for number in range(12):
+        across = number == 5
+        page.text(60, 100 + number * 14, f"left line {number} of a text in two columns" + " and on and on" * 3 * across)
+        if not across:
+            page.text(300, 100 + number * 14, f"right line {number} of a text in two columns")
+    found = "\n".join(texts(parse_pages(page))).splitlines()
+    assert found.index("right line 4 of a text in two columns") < found.index(
+        "left line 5 of a text in two columns and on and on and on and on and on and on"
+    )
+
+
+def test_the_heading_of_what_follows_columns_stands_below_them(parse_pages):
+    page = PdfPage()
+    for number in range(10):
+        page.text(60, 100 + number * 14, f"left line {number} of a text in two columns")
+        page.text(320, 100 + number * 14, f"right line {number} of a text in two columns")
+    page.text(60, 260, "Additional features").text(60, 274, "A line that again goes over the whole width of the page.")
+    page.text(60, 288, "And one more that goes over all of the width of the page.")
+    found = "\n".join(texts(parse_pages(page))).splitlines()
+    assert found[19:21] == ["right line 9 of a text in two columns", "Additional features"]
+
+
 TITLE = "여러 단으로 짠 소식지의 큰 제목"
 LAST = "아래에는 온 폭을 쓰는 마지막 문장이 다시 한 줄로 이어지고 이 소식지의 첫 쪽이 끝난다"
 WORDS = (
