@@ -12,7 +12,7 @@ from ingest.parsing.ocr import GrayImage, PageReader
 from ingest.parsing.ocr_upright import Reading, read_upright
 from ingest.parsing.ocr_words import words_of
 from ingest.parsing.page_numbers import page_ranges
-from ingest.parsing.pdf_page import Line, Turn
+from ingest.parsing.pdf_page import Line, Lying
 
 OCR = "ocr"
 """Pages whose text was read from a picture: expect wrong characters."""
@@ -39,7 +39,7 @@ class ReadPage:
 
     lines: list[Line]
     height: float
-    turn: Turn | None
+    turn: Lying | None
 
 
 def _nobody_listens(_pages: int) -> None:

@@ -1,4 +1,5 @@
-"""Pages that lay on the glass sideways or upside down: read again, turned, where what was read can't be text.
+"""Pages that lay on the glass sideways or upside down: read again, turned, where what was read can't be text. Those that lay
+askew are straightened before.
 
 On rendered pages in Korean and English a page on its side gives Tesseract no word at all, and one upside down words of which it
 believes less than half of the letters; upright it believes four of five.
@@ -7,13 +8,14 @@ believes less than half of the letters; upright it believes four of five.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.parsing.ocr import GrayImage, PageReader
-from ingest.parsing.pdf_page import DOWN, OVER, UP, Turn
+from ingest.parsing.ocr_skew import Both, Tilt, straightened, tilt_of
+from ingest.parsing.pdf_page import DOWN, OVER, UP, Lying, Turn
 
 _BELIEVED = 60.0
 """Tesseract's confidence from which on a word is mostly right."""
@@ -41,7 +43,7 @@ class Reading:
 
     tsv: bytes
     image: GrayImage
-    turn: Turn | None = None
+    turn: Lying | None = None
 
     @property
     def height(self) -> float:
@@ -51,6 +53,14 @@ class Reading:
 
 def read_upright(reader: PageReader, image: GrayImage) -> Reading | None:
     """The page as it makes most sense; None where it could not be read. Up to four times the work, for pages that don't."""
+    if not (degrees := tilt_of(image)):
+        return _read_turned(reader, image)
+    tilt = Tilt(degrees, image.width * _POINTS / image.dpi, image.height * _POINTS / image.dpi)
+    found = _read_turned(reader, straightened(image, degrees))
+    return found and replace(found, turn=Both(found.turn, tilt) if found.turn else tilt)
+
+
+def _read_turned(reader: PageReader, image: GrayImage) -> Reading | None:
     began = time.monotonic()
     tsv = reader.read(image)
     if tsv is None:

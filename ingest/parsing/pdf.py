@@ -19,7 +19,7 @@ from ingest.parsing.page_numbers import page_ranges
 from ingest.parsing.pdf_elements import Page, letters_of, lines_on_sheet, on_sheet, page_elements, unmapped_share
 from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
-from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
+from ingest.parsing.pdf_page import Line, Lying, Turn, page_text, page_transform, turn_of
 from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import Rules, page_rules
 from ingest.parsing.pdf_unmapped import is_unmapped
@@ -156,7 +156,8 @@ def _read_pages(
 
 def _laid_out(page: _RawPage, read: ReadPage | None) -> Page:
     """What OCR read replaces a text layer that is worse."""
-    lines, turn, rules, height = page.lines, page.turn, page.rules, page.height
+    lines, rules, height = page.lines, page.rules, page.height
+    turn: Lying | None = page.turn
     comments, fields = page.extras.comments, page.extras.lines
     if read is not None and (page.noise > _NOISE or letters_of(read.lines) >= letters_of(lines)):
         comments = tuple(on_sheet(item, page.number, turn, read.turn) for item in comments)

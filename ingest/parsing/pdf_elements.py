@@ -18,7 +18,7 @@ from ingest.parsing.pdf_layout import (
     paragraphs,
     without_running_lines,
 )
-from ingest.parsing.pdf_page import Line, Turn, rounded
+from ingest.parsing.pdf_page import Line, Lying, rounded
 from ingest.parsing.pdf_rows import visual_rows
 from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import FoundTable, Rules, beside, find_grids, grid_table, without
@@ -44,7 +44,7 @@ class Page:
     tables: tuple[FoundTable, ...]
     columns: Columns = field(default_factory=Columns)
     comments: tuple[Element, ...] = ()
-    turn: Turn | None = None
+    turn: Lying | None = None
 
     @classmethod
     def laid_out(
@@ -54,7 +54,7 @@ class Page:
         lines: list[Line],
         rules: Rules,
         comments: tuple[Element, ...] = (),
-        turn: Turn | None = None,
+        turn: Lying | None = None,
     ) -> Self:
         """Find the tables: by their rules first, then by their values, in each column."""
         tables: list[FoundTable] = []
@@ -113,14 +113,14 @@ def page_elements(pages: Sequence[Page], outline: Outline | None = None, seam: S
     return nested(_by_outline(elements, outline or {}, seam), seam.chapters)
 
 
-def on_sheet(element: Element, page: int, before: Turn | None, after: Turn | None) -> Element:
+def on_sheet(element: Element, page: int, before: Lying | None, after: Lying | None) -> Element:
     """An element of a sheet that lay turned so, on the same page's sheet as it lies now."""
     for turn in (before, after.inverse() if after else None):
         element = _turned_back(element, {page: turn}) if turn else element
     return element
 
 
-def lines_on_sheet(lines: Sequence[Line], before: Turn | None, after: Turn | None) -> tuple[Line, ...]:
+def lines_on_sheet(lines: Sequence[Line], before: Lying | None, after: Lying | None) -> tuple[Line, ...]:
     """As `on_sheet`, for lines."""
     turns = [turn for turn in (before, after.inverse() if after else None) if turn]
 
@@ -135,13 +135,13 @@ def lines_on_sheet(lines: Sequence[Line], before: Turn | None, after: Turn | Non
     )
 
 
-def _turned_back(element: Element, turns: Mapping[int, Turn]) -> Element:
+def _turned_back(element: Element, turns: Mapping[int, Lying]) -> Element:
     """Anchors on the pages as they are shown."""
     anchors = tuple(_shown(anchor, turns) for anchor in element.line_anchors)
     return replace(element, anchor=_shown(element.anchor, turns), line_anchors=anchors)
 
 
-def _shown(anchor: Anchor, turns: Mapping[int, Turn]) -> Anchor:
+def _shown(anchor: Anchor, turns: Mapping[int, Lying]) -> Anchor:
     if not isinstance(anchor, PageAnchor):
         return anchor
     boxes = tuple((page, rounded(turns[page].back(box)) if page in turns else box) for page, box in anchor.boxes)

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -132,6 +132,16 @@ class PageText:
     unseen: int
     noise: float
     masked: bool
+
+
+class Lying(Protocol):
+    """How a sheet lies on the page as shown."""
+
+    def back(self, box: Box) -> Box:
+        """From the sheet to the page as shown."""
+
+    def inverse(self) -> Lying:
+        """From the page as shown to the sheet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from ingest.parsing import outcome, read_so_far
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
+from ingest.parsing.ocr_skew import Both, Tilt, tilt_of
 from ingest.parsing.ocr_upright import read_upright
 from ingest.parsing.ocr_words import words_of
 from ingest.parsing.page_numbers import joined_ranges, page_ranges
 from ingest.parsing.parts import joined
 from ingest.parsing.pdf import PdfParser
 from ingest.parsing.pdf_layout import group_elements, heading_sizes, paragraphs
-from ingest.parsing.pdf_page import Line, Word
+from ingest.parsing.pdf_page import UP, Line, Turn, Word
 from ingest.parsing.picture import PictureParser
 from ingest.parsing.read_so_far import Listener
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
@@ -82,9 +83,13 @@ def test_a_page_that_lay_otherwise_is_read_as_if_it_were_upright(tmp_path, turne
     found = read(tmp_path, scanned(lying) if kind == "pdf" else saved(lying, "PNG", dpi=(150, 150)), f"b.{kind}")
     # A picture is enlarged to the width that it has, so one lying on its side is read at another size.
     assert SequenceMatcher(None, "".join(texts(found)), "".join(texts(upright))).ratio() > 0.9
-    # The boxes are those of the page as it lies: ink is where they say, and nowhere else.
+    boxes_hold_the_ink(found, lying)
+
+
+def boxes_hold_the_ink(document, lying: Image.Image) -> None:
+    """The boxes are those of the page as it lies: ink is where they say, and nowhere else."""
     scale = 150 / 72
-    for element in found.elements:
+    for element in document.elements:
         for _, (left, top, right, bottom) in element.anchor.boxes:
             cut = lying.crop((left * scale, top * scale, right * scale, bottom * scale))
             assert cut.getextrema()[0] < 100
@@ -92,6 +97,52 @@ def test_a_page_that_lay_otherwise_is_read_as_if_it_were_upright(tmp_path, turne
                 (left * scale - 8, top * scale - 8, right * scale + 8, bottom * scale + 8), fill=255
             )
     assert lying.getextrema()[0] > 100
+
+
+def in_columns() -> tuple[Image.Image, list[str]]:
+    """A page in two columns, and its lines as they are read."""
+    image, font = Image.new("L", (1240, 1100), 255), ImageFont.load_default(size=26)
+    left = [f"Line {number} of the left column is about leave" for number in range(10, 24)]
+    right = [f"Line {number} of the right column is on travel" for number in range(10, 24)]
+    for column, x in ((left, 100), (right, 660)):
+        for number, line in enumerate(column):
+            ImageDraw.Draw(image).text((x, 100 + number * 44), line, font=font, fill=0)
+    return image, [*left, *right]
+
+
+@needs_tesseract
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+@pytest.mark.parametrize("askew", [2.0, -1.2, 91.5, 178.0])
+def test_a_page_that_lay_askew_is_read_as_if_it_were_straight(tmp_path, askew, kind) -> None:
+    image, lines = in_columns()
+    lying = image.rotate(askew, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+    found = read(tmp_path, scanned(lying) if kind == "pdf" else saved(lying, "PNG", dpi=(150, 150)), f"a.{kind}")
+    assert SequenceMatcher(None, "\n".join(texts(found)).splitlines(), lines).ratio() > 0.8
+    boxes_hold_the_ink(found, lying)
+
+
+@pytest.mark.parametrize("askew", [-4.0, -0.7, 0.0, 0.2, 1.3, 3.3])
+@pytest.mark.parametrize("lying", [0, 90])
+def test_how_askew_a_page_lay(askew, lying) -> None:
+    page = in_columns()[0].rotate(lying + askew, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+    wanted = -askew if abs(askew) > 0.4 else 0.0
+    assert tilt_of(GrayImage(page.width, page.height, 150, page.tobytes())) == pytest.approx(wanted, abs=0.2)
+
+
+@pytest.mark.parametrize("pixels", [b"\xff", b"\x00"])
+def test_what_has_no_lines_is_not_straightened(pixels) -> None:
+    assert tilt_of(GrayImage(300, 200, 150, pixels * 60_000)) == 0.0
+    noise = random.Random(1).randbytes(60_000)
+    assert tilt_of(GrayImage(300, 200, 150, noise)) == 0.0
+
+
+def test_there_and_back_a_box_is_where_it_was() -> None:
+    tilt, word = Tilt(2.0, 600, 800), (100.0, 200.0, 130.0, 210.0)
+    there = tilt.back(word)
+    assert there != pytest.approx(word, abs=3)
+    assert tilt.inverse().back(there) == pytest.approx(word, abs=1.5)
+    both = Both(Turn(UP, 600, 800), tilt)
+    assert both.inverse().back(both.back(word)) == pytest.approx(word, abs=1.5)
 
 
 @pytest.mark.parametrize(("turned", "order"), [(90, "sideways"), (180, "over")])
