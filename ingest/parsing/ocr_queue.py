@@ -17,6 +17,9 @@ from ingest.parsing.pdf_page import Line, Lying
 OCR = "ocr"
 """Pages whose text was read from a picture: expect wrong characters."""
 
+OCR_DOUBTFUL = "ocr_doubtful"
+"""Pages of which Tesseract believes too little: handwriting, photographs, faded copies. Their text is kept, and said to be so."""
+
 OCR_UNAVAILABLE = "ocr_unavailable"
 """Tesseract or its Korean data is missing on this machine."""
 
@@ -55,6 +58,7 @@ class OcrQueue:
             them; pages for which no time was left are not.
         left_out: pages for which no time was left.
         unread: pages that Tesseract failed on, or all of them where there is none.
+        doubtful: those of the read pages that it read badly.
     """
 
     reader: PageReader | None
@@ -62,6 +66,7 @@ class OcrQueue:
     left_out: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
+    doubtful: list[int] = field(default_factory=list)
     _waiting: list[tuple[int, Future[Reading | None]]] = field(default_factory=list)
     _pages: dict[int, ReadPage] = field(default_factory=dict)
     _last: int = 0
@@ -113,6 +118,7 @@ class OcrQueue:
         self.left_out = [number for number in self.left_out if number < end]
         self.unread = [number for number in self.unread if number < end]
         self.read = [number for number in self.read if number < end]
+        self.doubtful = [number for number in self.doubtful if number < end]
         return end
 
     def warnings(self) -> set[str]:
@@ -120,6 +126,8 @@ class OcrQueue:
         found = set()
         if self.read:
             found.add(f"{OCR}:{page_ranges(self.read)}")
+        if self.doubtful:
+            found.add(f"{OCR_DOUBTFUL}:{page_ranges(self.doubtful)}")
         if self.left_out:
             found.add(f"{OCR_OUT_OF_TIME}:{page_ranges(self.left_out)}")
         if self.unread and not self.usable and self.reader is not None:
@@ -144,6 +152,8 @@ class OcrQueue:
             self.unread.append(number)
         else:
             self.read.append(number)
+            if reading.doubtful:
+                self.doubtful.append(number)
             self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)
         self._tell()
 

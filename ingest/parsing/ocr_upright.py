@@ -39,11 +39,13 @@ class Reading:
         tsv: Tesseract's; places are those of `image`.
         image: as it was read.
         turn: how `image` lies on the page as shown; None: as it is.
+        doubtful: Tesseract believes too few of the letters.
     """
 
     tsv: bytes
     image: GrayImage
     turn: Lying | None = None
+    doubtful: bool = False
 
     @property
     def height(self) -> float:
@@ -66,7 +68,7 @@ def _read_turned(reader: PageReader, image: GrayImage) -> Reading | None:
     if tsv is None:
         return None
     letters, believed = _belief(tsv)
-    reading = Reading(tsv, image)
+    reading = Reading(tsv, image, doubtful=believed <= _BELIEVED_SHARE * letters and letters > 0)
     if believed > _BELIEVED_SHARE * letters or not _has_ink(image):
         return reading
     one = time.monotonic() - began
@@ -79,7 +81,7 @@ def _read_turned(reader: PageReader, image: GrayImage) -> Reading | None:
             continue
         of_all, of_those = _belief(found)
         if of_those > max(_BETTER * believed, _BELIEVED_SHARE * of_all):
-            return Reading(found, turned, _turn(image, direction))
+            return Reading(found, turned, _turn(image, direction), of_those <= _BELIEVED_SHARE * of_all)
     return reading
 
 

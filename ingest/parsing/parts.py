@@ -16,7 +16,7 @@ from rag.domain.errors import NoTextFound
 MOST_PARTS = 30
 """Of one document. A part of a scan has 50 pages or more (two lanes, two seconds a page, the usual 120 s)."""
 
-_OF_PAGES = frozenset({"ocr", "ocr_out_of_time", "pages_without_text"})
+_OF_PAGES = frozenset({"ocr", "ocr_doubtful", "ocr_out_of_time", "pages_without_text"})
 """Warnings whose detail is pages."""
 
 

@@ -151,6 +151,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "그림에서 문자를 인식한 쪽입니다. 틀린 글자가 있을 수 있습니다: {detail}",
         "Pages read from pictures by character recognition; some characters may be wrong: {detail}",
     ),
+    "ocr_doubtful": (
+        "문자를 제대로 알아보지 못한 쪽입니다. 원본을 확인하십시오: {detail}",
+        "Pages whose characters could hardly be recognised; check the original: {detail}",
+    ),
     "ocr_unavailable": (
         "그림인 쪽을 읽으려면 Tesseract(tesseract-ocr, tesseract-ocr-kor)를 설치하세요.",
         "To read the pages that are pictures, install Tesseract (tesseract-ocr, tesseract-ocr-kor).",

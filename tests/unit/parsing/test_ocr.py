@@ -121,6 +121,23 @@ def test_a_page_that_lay_askew_is_read_as_if_it_were_straight(tmp_path, askew, k
     boxes_hold_the_ink(found, lying)
 
 
+@pytest.mark.parametrize(("believed", "doubtful"), [(0, True), (6, True), (7, False), (10, False)])
+@pytest.mark.parametrize("askew", [0.0, 2.0])
+def test_a_page_of_which_too_little_is_believed_is_named(tmp_path, believed, doubtful, askew) -> None:
+    class Reader(Slow):
+        def read(self, image: GrayImage) -> bytes:
+            rows = [
+                [5, 1, 1, 1, number, 1, 100, 100 + 40 * number, 80, 20, 90 if number < believed else 30, "word"]
+                for number in range(10)
+            ]
+            return "\n".join("\t".join(map(str, row)) for row in rows).encode()
+
+    page = in_columns()[0].rotate(askew, fillcolor=255)
+    document = read(tmp_path, saved(page, "PNG", dpi=(150, 150)), "a.png", Reader(0, 60))
+    assert document.warnings == (("ocr:1", "ocr_doubtful:1") if doubtful else ("ocr:1",))
+    assert "word" in "".join(texts(document))
+
+
 @pytest.mark.parametrize("askew", [-4.0, -0.7, 0.0, 0.2, 1.3, 3.3])
 @pytest.mark.parametrize("lying", [0, 90])
 def test_how_askew_a_page_lay(askew, lying) -> None:
