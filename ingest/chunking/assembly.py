@@ -7,7 +7,7 @@ from itertools import groupby
 from uuid import UUID
 
 from ingest.chunking.base import Block, Unit
-from ingest.chunking.references import references
+from ingest.chunking.references import MOST_REFERENCES, references, references_of_headings
 from ingest.chunking.table import header_lines
 from rag.domain.anchor import Anchor, merge_anchors
 from rag.domain.document import Chunk, ElementKind
@@ -41,8 +41,14 @@ def assembled(
         tokens=lead.head + sum(unit.tokens for unit in units),
         line_anchors=tuple(built.anchors) if len(set(built.anchors)) > 1 else (),
         provisions=marks,
-        references=references(built.text, lambda offset: path_at(marks, offset)) if language is Language.KOREAN else (),
+        references=_references(path, built.text, marks) if language is Language.KOREAN else (),
     )
+
+
+def _references(headings: tuple[str, ...], text: str, marks: Sequence[ProvisionMark]) -> tuple[str, ...]:
+    above = references_of_headings(headings)
+    own = references(text, lambda offset: path_at(marks, offset))
+    return tuple(dict.fromkeys((*above, *own)))[:MOST_REFERENCES]
 
 
 class _Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from rag.domain.provision import Path, covering_label, provision_label
@@ -21,9 +21,11 @@ _TOKEN = re.compile(
 )
 _JOINED = re.compile(r"\s*(?:,|ㆍ|·|‧|및|또는|이나|나|와|과|부터|내지|~|–)\s*")
 _RANGE = re.compile(r"\s*(?:부터|내지|~|–)\s*")
+_RELATED = re.compile(r"[(（]([^()（）\n]{2,100}?)\s?관련[)）]")
+"""In the title of an annex: the provisions that it belongs to."""
 _REACH = 200
 """Characters over which `같은 조` and `같은 법` look back."""
-_MAX = 64
+MOST_REFERENCES = 64
 """References kept of one chunk; a table of amendments names hundreds."""
 
 
@@ -55,9 +57,15 @@ def references(text: str, path_at: Callable[[int], Path]) -> tuple[str, ...]:
         path = target.path()
         if label and (target.law or path != path_at(start)[: len(path)]):
             labels.setdefault(label)
-        if len(labels) == _MAX:
+        if len(labels) == MOST_REFERENCES:
             break
     return tuple(labels)
+
+
+def references_of_headings(headings: Iterable[str]) -> tuple[str, ...]:
+    """Labels of what the headings above a text say that it belongs to: `[별표 1] 여비 지급 기준(제10조 관련)`."""
+    related = (found[1] for heading in headings for found in _RELATED.finditer(heading))
+    return tuple(dict.fromkeys(label for text in related for label in references(text, lambda _: ())))
 
 
 def _targets(text: str, path_at: Callable[[int], Path]) -> Iterator[tuple[_Target, str, int]]:

@@ -36,7 +36,7 @@ class StructureChunker:
     Source code whose syntax was read goes to `CodeChunker`.
     """
 
-    name = "structure/4"
+    name = "structure/5"
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets

@@ -254,6 +254,23 @@ def test_a_chunk_keeps_its_references() -> None:
     assert chunk.references == ("제24조제1항", "제24조제2항제2호나목", "근로기준법 제60조")
 
 
+@pytest.mark.parametrize(
+    ("title", "found"),
+    [
+        ("[별표 1] 국내 여비 지급 기준(제10조 관련)", ("제10조", "제3조")),
+        ("[별표 2] 과태료의 부과기준（제4조제1항 및 제7조 관련）", ("제4조제1항", "제7조", "제3조")),
+        ("[별지 제3호서식] 신청서(「여비 규정」 제5조 관련)", ("여비 규정 제5조", "제3조")),
+        ("[별표 3] 기준(제3조관련)", ("제3조",)),
+        ("[별표 4] 업무 관련 기준(안)", ("제3조",)),
+    ],
+)
+def test_what_an_annex_belongs_to_is_a_reference_of_its_chunks(title: str, found: tuple[str, ...]) -> None:
+    text = "숙박비는 하루 7만원까지 지급하며 제3조에 따라 미리 승인을 받은 경우에는 실비로 지급할 수 있다. " * 6
+    chunks = chunks_of(heading(1, title), prose(text), limit=60)
+    assert len(chunks) > 1
+    assert {chunk.references for chunk in chunks} == {found}
+
+
 pieces = st.sampled_from(
     ["제3조(정의)", "제12조의2", "제1장 총칙", "①", "②", "㉑", "1.", "2.", "가.", "나.", "부칙", "별표 1", "제1항",
      "같은 조", "「상법」", "제5조제1항에", "휴가", "이다.", "부터", "및", "\n", "\n", " ", "「", "전항"]

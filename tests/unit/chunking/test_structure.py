@@ -151,7 +151,7 @@ def test_table_rows_are_whole_and_under_their_header(parsed: ParsedDocument, lim
 def test_ids_are_the_same_every_time_and_never_shared(parsed: ParsedDocument, limit: int) -> None:
     chunks = chunked(parsed, limit)
     assert chunks == chunked(parsed, limit)
-    assert [chunk.id for chunk in chunks] == [chunk_id(VERSION, "test/1+structure/4", i) for i in range(len(chunks))]
+    assert [chunk.id for chunk in chunks] == [chunk_id(VERSION, "test/1+structure/5", i) for i in range(len(chunks))]
     assert len({chunk.id for chunk in chunks}) == len(chunks)
 
 
