@@ -105,7 +105,8 @@ def test_points_are_those_of_all_chunks(database: Database, pending: bool, kept:
     if kept:
         points_of.store_vectors(blobs, target, version_id, wanted)
     groups = points(database, blobs, target, version_id, pending)
-    assert [len(group) for group in groups] == [points_of.UPSERT_POINTS, MANY - points_of.UPSERT_POINTS]
+    whole, rest = divmod(MANY, points_of.UPSERT_POINTS)
+    assert [len(group) for group in groups] == [points_of.UPSERT_POINTS] * whole + [rest]
     found = [point for group in groups for point in group]
     assert [point.chunk_id for point in found] == [chunk.id for chunk in chunks]
     assert [point.sparse.indices for point in found] == [item.sparse.indices for item in wanted]
