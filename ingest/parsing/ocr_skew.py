@@ -29,38 +29,37 @@ _ACROSS = 1_000
 """Pixels of the page that are looked at; a tenth of a degree is two of them at its end."""
 _DARK = 160
 _WHITE = 255
+_POINTS = 72.0
 _MOST_PIXELS = 200_000
 """Dark pixels that are looked at, spread over the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tilt:
-    """A sheet turned by some degrees about its middle.
+    """A sheet turned by some degrees about its middle, and grown until nothing of it was cut off.
 
     Attributes:
         degrees: counter-clockwise, by which the sheet was turned to be straight.
-        width, height: of the sheet, before and after.
+        page, sheet: width and height before and after.
     """
 
     degrees: float
-    width: float
-    height: float
+    page: tuple[float, float]
+    sheet: tuple[float, float]
 
     def back(self, box: Box) -> Box:
-        """From the straight sheet to the one as it lay: the box around the middle of this one, as high as it."""
+        """From the straight sheet to the one as it lay: what covers the middle of this box there, as high as it is."""
         left, top, right, bottom = box
         sine, cosine = math.sin(math.radians(self.degrees)), math.cos(math.radians(self.degrees))
-        middle, half = (top + bottom) / 2 - self.height / 2, (bottom - top) / 2
-        ends = [
-            (self.width / 2 + x * cosine - middle * sine, self.height / 2 + x * sine + middle * cosine)
-            for x in (left - self.width / 2, right - self.width / 2)
-        ]
-        (start, high), (end, low) = ends
-        return (start, min(high, low) - half, end, max(high, low) + half)
+        (width, height), middle, half = self.page, (top + bottom - self.sheet[1]) / 2, (bottom - top) / 2
+        across = [edge - self.sheet[0] / 2 for edge in (left, right)]
+        start, end = (width / 2 + x * cosine - middle * sine for x in across)
+        high, low = sorted(height / 2 + x * sine + middle * cosine for x in across)
+        return (max(0.0, start), max(0.0, high - half), min(width, end), min(height, low + half))
 
     def inverse(self) -> Tilt:
         """From the sheet as it lay to the straight one."""
-        return Tilt(-self.degrees, self.width, self.height)
+        return Tilt(-self.degrees, self.sheet, self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +117,10 @@ def _clearness(across: npt.NDArray[np.float64], down: npt.NDArray[np.float64], d
     return float(np.square(np.diff(ink.astype(np.float64), prepend=0, append=0)).sum())
 
 
-def straightened(image: GrayImage, degrees: float) -> GrayImage:
-    """The page turned by so many degrees counter-clockwise, as large as it was; its corners fall off, which are margin."""
+def straightened(image: GrayImage, degrees: float) -> tuple[GrayImage, Tilt]:
+    """The page turned by so many degrees counter-clockwise, and how it lay before."""
     page = Image.frombytes("L", (image.width, image.height), image.pixels)
-    page = page.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=_WHITE)
-    return GrayImage(image.width, image.height, image.dpi, page.tobytes())
+    page = page.rotate(degrees, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=_WHITE)
+    points = _POINTS / image.dpi
+    tilt = Tilt(degrees, (image.width * points, image.height * points), (page.width * points, page.height * points))
+    return GrayImage(page.width, page.height, image.dpi, page.tobytes()), tilt

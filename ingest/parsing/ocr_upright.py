@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parsing.ocr import GrayImage, PageReader
-from ingest.parsing.ocr_skew import Both, Tilt, straightened, tilt_of
+from ingest.parsing.ocr_skew import Both, straightened, tilt_of
 from ingest.parsing.pdf_page import DOWN, OVER, UP, Lying, Turn
 
 _BELIEVED = 60.0
@@ -57,8 +57,8 @@ def read_upright(reader: PageReader, image: GrayImage) -> Reading | None:
     """The page as it makes most sense; None where it could not be read. Up to four times the work, for pages that don't."""
     if not (degrees := tilt_of(image)):
         return _read_turned(reader, image)
-    tilt = Tilt(degrees, image.width * _POINTS / image.dpi, image.height * _POINTS / image.dpi)
-    found = _read_turned(reader, straightened(image, degrees))
+    straight, tilt = straightened(image, degrees)
+    found = _read_turned(reader, straight)
     return found and replace(found, turn=Both(found.turn, tilt) if found.turn else tilt)
 
 

@@ -17,7 +17,7 @@ from ingest.parsing import outcome, read_so_far
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
-from ingest.parsing.ocr_skew import Both, Tilt, tilt_of
+from ingest.parsing.ocr_skew import Both, Tilt, straightened, tilt_of
 from ingest.parsing.ocr_upright import read_upright
 from ingest.parsing.ocr_words import words_of
 from ingest.parsing.page_numbers import joined_ranges, page_ranges
@@ -153,8 +153,27 @@ def test_what_has_no_lines_is_not_straightened(pixels) -> None:
     assert tilt_of(GrayImage(300, 200, 150, noise)) == 0.0
 
 
+def test_what_stands_in_a_corner_of_a_page_that_lay_askew_is_kept() -> None:
+    page = in_columns()[0]
+    ImageDraw.Draw(page).rectangle((0, 0, 30, 30), fill=0)
+    lying = page.rotate(3, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+    straight, tilt = straightened(GrayImage(lying.width, lying.height, 150, lying.tobytes()), -3)
+    again = Image.frombytes("L", (straight.width, straight.height), straight.pixels)
+    left, top, *_ = again.point(lambda value: 255 if value < 100 else 0).getbbox()
+    assert again.crop((left, top, left + 30, top + 30)).resize((1, 1)).getpixel((0, 0)) < 30
+    points = 72 / 150
+    box = tilt.back((left * points, top * points, (left + 30) * points, (top + 30) * points))
+    corner = lying.crop([round(edge / points) for edge in box])
+    assert corner.resize((1, 1)).getpixel((0, 0)) < 60
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 900), (900, 1), (3, 2)])
+def test_the_smallest_pages_are_not_straightened(width, height) -> None:
+    assert tilt_of(GrayImage(width, height, 150, b"\x00" * width * height)) == 0.0
+
+
 def test_there_and_back_a_box_is_where_it_was() -> None:
-    tilt, word = Tilt(2.0, 600, 800), (100.0, 200.0, 130.0, 210.0)
+    tilt, word = Tilt(2.0, (600, 800), (628, 820)), (100.0, 200.0, 130.0, 210.0)
     there = tilt.back(word)
     assert there != pytest.approx(word, abs=3)
     assert tilt.inverse().back(there) == pytest.approx(word, abs=1.5)
