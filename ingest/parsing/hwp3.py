@@ -74,7 +74,7 @@ class _Cut(Exception):
 class Hwp3Parser:
     """Hangul documents of the nineties."""
 
-    name = "hwp3/2"
+    name = "hwp3/3"
     media_types = (media_types.HWP3,)
 
     def bid(self, identified: Identified) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_symbols_hanja_and_latin_letters(tmp_path: Path):
 def test_codes_of_hangul_itself():
     assert [character(code) for code in (0x37C0, 0x2F00, 0x2F06, 0x1F42, 0x83)] == ["한", "□", "■", "も", "‘"]
     assert character(0x0100) == character(0x5FFF) == UNKNOWN
+
+
+def test_syllables_with_the_old_vowel():
+    assert character(0xD3C5) == "\u1112\u119e\u11ab"  # as Hangul 97 writes the name of its maker
+    assert character(0x8000 | 1 << 10 | 30 << 5 | 1) == "ㆍ"
+    for initial in range(32):
+        for final in range(32):
+            usual = character(0x8000 | initial << 10 | 3 << 5 | final)
+            letters = unicodedata.normalize("NFD", usual)
+            old = character(0x8000 | initial << 10 | 30 << 5 | final)
+            if "가" <= usual <= "힣":
+                assert old == letters[0] + "\u119e" + letters[2:]
+            elif initial != 1:
+                assert old == UNKNOWN
 
 
 def test_tables_with_merged_cells(tmp_path: Path):
