@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
@@ -120,6 +120,11 @@ class OcrQueue:
         self.read = [number for number in self.read if number < end]
         self.doubtful = [number for number in self.doubtful if number < end]
         return end
+
+    def left_aside(self, numbers: Collection[int]) -> None:
+        """Pages that were read and whose text layer is better: nobody sees what was read of them."""
+        self.read = [number for number in self.read if number not in numbers]
+        self.doubtful = [number for number in self.doubtful if number not in numbers]
 
     def warnings(self) -> set[str]:
         """What to tell the user, pages named."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ingest.parsing.ocr import GrayImage
+from ingest.parsing.ocr import MAX_PIXELS, GrayImage
 from ingest.parsing.pdf_page import Lying
 from rag.domain.anchor import Box
 
@@ -25,6 +25,9 @@ _STEPS = (0.5, 0.1)
 """Degrees between the angles that are tried: everywhere, and then around the best."""
 _CLEARER = 1.1
 """The lines of a page that is straightened stand out so many times as clearly as before, or it stays as it is."""
+_STRIPS, _LEAST_INK = 8, 0.02
+_APART = 0.6
+"""Degrees between the strips of a page; those with less than that share of its ink are not asked."""
 _ACROSS = 1_000
 """Pixels of the page that are looked at; a tenth of a degree is two of them at its end."""
 _DARK = 160
@@ -49,13 +52,20 @@ class Tilt:
 
     def back(self, box: Box) -> Box:
         """From the straight sheet to the one as it lay: what covers the middle of this box there, as high as it is."""
-        left, top, right, bottom = box
+        (left, top, right, bottom), (width, height) = box, self.page
         sine, cosine = math.sin(math.radians(self.degrees)), math.cos(math.radians(self.degrees))
-        (width, height), middle, half = self.page, (top + bottom - self.sheet[1]) / 2, (bottom - top) / 2
-        across = [edge - self.sheet[0] / 2 for edge in (left, right)]
-        start, end = (width / 2 + x * cosine - middle * sine for x in across)
-        high, low = sorted(height / 2 + x * sine + middle * cosine for x in across)
-        return (max(0.0, start), max(0.0, high - half), min(width, end), min(height, low + half))
+        x, y = (left + right - self.sheet[0]) / 2, (top + bottom - self.sheet[1]) / 2
+        long, thick = (right - left) / 2, (bottom - top) / 2
+        ends = [(x - long, y), (x + long, y)]
+        if is_tall := thick > long:
+            long, thick = thick, long
+            ends = [(x, y - long), (x, y + long)]
+        there = [(width / 2 + a * cosine - b * sine, height / 2 + a * sine + b * cosine) for a, b in ends]
+        (start, end), (high, low) = (sorted(edges) for edges in zip(*there, strict=True))
+        sideways, upwards = (thick, 0.0) if is_tall else (0.0, thick)
+        edges = (start - sideways, high - upwards, end + sideways, low + upwards)
+        most = (width, height, width, height)
+        return tuple(min(max(edge, 0.0), limit) for edge, limit in zip(edges, most, strict=True))
 
     def inverse(self) -> Tilt:
         """From the sheet as it lay to the straight one."""
@@ -86,13 +96,31 @@ def tilt_of(image: GrayImage) -> float:
     """
     pixels = np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width)
     step = max(1, round(max(image.width, image.height) / _ACROSS / 1.4))
-    ys, xs = np.nonzero(pixels[::step, ::step] < _DARK)
-    if len(ys) > _MOST_PIXELS:
-        ys, xs = ys[:: len(ys) // _MOST_PIXELS + 1], xs[:: len(xs) // _MOST_PIXELS + 1]
+    ink = pixels[::step, ::step] < _DARK
+    ys, xs = np.nonzero(~ink if _is_dark(pixels) else ink)
+    if len(ys) > _MOST_PIXELS:  # by chance: every so-manieth makes a pattern, which has lines of its own
+        chosen = np.random.default_rng(0).choice(len(ys), _MOST_PIXELS, replace=False)
+        ys, xs = ys[chosen], xs[chosen]
     if not len(ys):
         return 0.0
     across, along = xs.astype(np.float64), ys.astype(np.float64)
-    return max((_best(across, along), _best(-along, across)), key=lambda found: found[1])[0]
+    directions = ((across, along), (-along, across))
+    found = [(*_best(*direction), direction) for direction in directions]
+    degrees, _, direction = max(found, key=lambda item: item[1])
+    return degrees if degrees and _agree(*direction, degrees) else 0.0
+
+
+def _is_dark(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Light letters on a dark ground, as a terminal shows them."""
+    return bool(np.median(pixels[::8, ::8]) < _DARK)
+
+
+def _agree(across: npt.NDArray[np.float64], down: npt.NDArray[np.float64], degrees: float) -> bool:
+    """Whether most strips of a page, one below the other, say about the same: the lines of a text do, those of a chart don't."""
+    strips = np.minimum((down - down.min()) * _STRIPS // (np.ptp(down) + 1), _STRIPS - 1)
+    inked = [strips == strip for strip in range(_STRIPS) if (strips == strip).sum() >= _LEAST_INK * len(down)]
+    agreeing = sum(abs(_best(across[strip], down[strip])[0] - degrees) <= _APART for strip in inked)
+    return agreeing > len(inked) / 2
 
 
 def _best(across: npt.NDArray[np.float64], down: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -118,9 +146,15 @@ def _clearness(across: npt.NDArray[np.float64], down: npt.NDArray[np.float64], d
 
 
 def straightened(image: GrayImage, degrees: float) -> tuple[GrayImage, Tilt]:
-    """The page turned by so many degrees counter-clockwise, and how it lay before."""
+    """The page turned by so many degrees counter-clockwise, and how it lay before. It grows by its corners; where it would be
+    more than Tesseract is given, it is made smaller."""
     page = Image.frombytes("L", (image.width, image.height), image.pixels)
-    page = page.rotate(degrees, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=_WHITE)
-    points = _POINTS / image.dpi
-    tilt = Tilt(degrees, (image.width * points, image.height * points), (page.width * points, page.height * points))
-    return GrayImage(page.width, page.height, image.dpi, page.tobytes()), tilt
+    ground = 0 if _is_dark(np.asarray(page)) else _WHITE
+    page = page.rotate(degrees, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=ground)
+    dpi = image.dpi
+    if (pixels := page.width * page.height) > MAX_PIXELS:
+        dpi = max(1, math.floor(dpi * math.sqrt(MAX_PIXELS / pixels)))
+        page = page.resize((page.width * dpi // image.dpi, page.height * dpi // image.dpi), Image.Resampling.BOX)
+    before, after = _POINTS / image.dpi, _POINTS / dpi
+    tilt = Tilt(degrees, (image.width * before, image.height * before), (page.width * after, page.height * after))
+    return GrayImage(page.width, page.height, dpi, page.tobytes()), tilt

@@ -81,7 +81,7 @@ def _read_turned(reader: PageReader, image: GrayImage) -> Reading | None:
             continue
         of_all, of_those = _belief(found)
         if of_those > max(_BETTER * believed, _BELIEVED_SHARE * of_all):
-            return Reading(found, turned, _turn(image, direction), of_those <= _BELIEVED_SHARE * of_all)
+            return Reading(found, turned, _turn(image, direction))
     return reading
 
 

@@ -151,15 +151,26 @@ def _read_pages(
     looked_at = [page for page in pages if not next_page or page.number < next_page]
     if any(page.lines and page.noise > _NOISE and page.number not in read for page in looked_at):
         warnings.add(UNMAPPED_CHARACTERS)
-    return [_laid_out(page, read.get(page.number)) for page in looked_at], next_page
+    taken = {
+        page.number: read[page.number]
+        for page in looked_at
+        if page.number in read and _is_better(read[page.number], page)
+    }
+    queue.left_aside(read.keys() - taken.keys())
+    return [_laid_out(page, taken.get(page.number)) for page in looked_at], next_page
+
+
+def _is_better(read: ReadPage, page: _RawPage) -> bool:
+    """Whether what OCR read says more than the page's text layer."""
+    return page.noise > _NOISE or letters_of(read.lines) >= letters_of(page.lines)
 
 
 def _laid_out(page: _RawPage, read: ReadPage | None) -> Page:
-    """What OCR read replaces a text layer that is worse."""
+    """With what OCR read in place of a text layer that is worse."""
     lines, rules, height = page.lines, page.rules, page.height
     turn: Lying | None = page.turn
     comments, fields = page.extras.comments, page.extras.lines
-    if read is not None and (page.noise > _NOISE or letters_of(read.lines) >= letters_of(lines)):
+    if read is not None:
         comments = tuple(on_sheet(item, page.number, turn, read.turn) for item in comments)
         fields = lines_on_sheet(fields, turn, read.turn)
         lines, rules, height = read.lines, Rules() if turn or read.turn else rules, read.height

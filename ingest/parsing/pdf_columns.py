@@ -43,6 +43,10 @@ _FULL_SHARE = 0.55
 _MIN_GUTTER = 0.8
 """In line heights."""
 
+_JITTER = 0.3
+_INDENT = 2.5
+"""Line heights: how far a line of a column may begin from those beside it; the first column has paragraphs that are set in."""
+
 _HEADING_GAP = 0.5
 """In line heights: so much more white is above the heading of what follows than below it."""
 
@@ -76,10 +80,9 @@ class Columns:
         for top, bottom, gutters in self.bands:
             crossed = [gutter for gutter in gutters if line.box[0] < gutter < line.box[2]]
             if top <= middle <= bottom and crossed:
-                # A word that reaches a little over a gutter ends the column before it.
                 pieces: dict[int, list[Word]] = {}
                 for word in line.words:
-                    pieces.setdefault(bisect.bisect_left(gutters, word.box[2] - 1), []).append(word)
+                    pieces.setdefault(_column_of(word, gutters), []).append(word)
                 boxes = [(tuple(words), union([word.box for word in words])) for _, words in sorted(pieces.items())]
                 return [replace(line, words=words, box=box) for words, box in boxes]
         return [line]
@@ -149,10 +152,15 @@ def _bands(rows: Sequence[Row], gutters: Sequence[float]) -> list[list[Row]]:
     bands: list[list[Row]] = [[]]
     clear = [not any(_crosses(cell.box, gutters) for cell in row.cells) for row in rows]
     beside = [is_clear and _spans(row, gutters) for row, is_clear in zip(rows, clear, strict=True)]
-    above, below = [False, *beside], [*beside[1:], False]
     for place, row in enumerate(rows):
-        if clear[place] or (above[place] and below[place] and _is_joined(row, gutters)):
-            bands[-1].append(row if clear[place] else _parted(row, gutters))
+        if clear[place]:
+            bands[-1].append(row)
+        elif 0 < place < len(rows) - 1 and beside[place - 1] and beside[place + 1]:
+            parted = _parted(row, rows[place - 1], rows[place + 1], gutters)
+            if parted is None:
+                bands.append([])
+            else:
+                bands[-1].append(parted)
         else:
             if len(bands[-1]) > 1 and _heads(bands[-1], row):
                 bands[-1].pop()
@@ -160,33 +168,54 @@ def _bands(rows: Sequence[Row], gutters: Sequence[float]) -> list[list[Row]]:
     return [band for band in bands if any(_spans(row, gutters) for row in band)]
 
 
-def _heads(band: Sequence[Row], below: Row) -> bool:
-    """Whether the last row of a band stands close to what follows it across the page, and away from the columns."""
-    before, last = band[-2:]
-    to_band, to_text = last.box[1] - before.box[3], below.box[1] - last.box[3]
-    return len(last.cells) == 1 and to_band > to_text + _HEADING_GAP * last.height
+def _parted(row: Row, above: Row, below: Row, gutters: Sequence[float]) -> Row | None:
+    """A row as two lines side by side that became one, for dirt stands in the gutter or one reaches far into it; None for a line
+    across the page. No word crosses a gutter then, and each line begins where those above and below it do."""
+    words = [word for cell in row.cells for word in cell.words]
+    if any(_crosses(word.box, gutters) and not _is_dirt(word, row) for word in words):
+        return None
+    if max(row.box[1] - above.box[3], below.box[1] - row.box[3]) > row.height:
+        return None
+    starts, others = _starts(row, gutters), [_starts(other, gutters) for other in (above, below)]
+    for column, start in starts.items():
+        reach = row.height * (_JITTER if column else _INDENT)
+        if not any(column in other and abs(other[column] - start) <= reach for other in others):
+            return None
+    if len(starts) < 2:
+        return None
+    placed = [(_column_of(word, gutters), number, word) for number, cell in enumerate(row.cells) for word in cell.words]
+    parts = itertools.groupby(placed, key=lambda item: item[:2])
+    return replace(row, cells=tuple(cell_of([word for *_, word in part]) for _, part in parts))
+
+
+def _starts(row: Row, gutters: Sequence[float]) -> dict[int, float]:
+    """Where the first word of each column begins, dirt left out."""
+    starts: dict[int, float] = {}
+    for cell in row.cells:
+        for word in cell.words:
+            if not _is_dirt(word, row):
+                starts.setdefault(_column_of(word, gutters), word.box[0])
+    return starts
+
+
+def _column_of(word: Word, gutters: Sequence[float]) -> int:
+    """A word that reaches a little over a gutter ends the column before it."""
+    return bisect.bisect_left(gutters, word.box[2] - 1)
+
+
+def _is_dirt(word: Word, row: Row) -> bool:
+    return not any(map(str.isalnum, word.text)) and word.box[2] - word.box[0] <= row.height
 
 
 def _crosses(box: Box, gutters: Sequence[float]) -> bool:
     return any(box[0] < gutter - 1 and box[2] > gutter + 1 for gutter in gutters)
 
 
-def _is_joined(row: Row, gutters: Sequence[float]) -> bool:
-    """Whether two lines side by side became one: dirt stands in the gutter, or one reaches far into it. No word crosses it then,
-    as one mostly does in a line across the page."""
-    words = [word for cell in row.cells for word in cell.words]
-    return not any(_crosses(word.box, gutters) for word in words if any(map(str.isalnum, word.text)))
-
-
-def _parted(row: Row, gutters: Sequence[float]) -> Row:
-    """The row with its cells cut at the gutters."""
-    words = [
-        (bisect.bisect_left(gutters, (word.box[0] + word.box[2]) / 2), number, word)
-        for number, cell in enumerate(row.cells)
-        for word in cell.words
-    ]
-    parts = itertools.groupby(words, key=lambda item: item[:2])
-    return replace(row, cells=tuple(cell_of([word for *_, word in part]) for _, part in parts))
+def _heads(band: Sequence[Row], below: Row) -> bool:
+    """Whether the last row of a band stands close to what follows it across the page, and away from the columns."""
+    before, last = band[-2:]
+    to_band, to_text = last.box[1] - before.box[3], below.box[1] - last.box[3]
+    return len(last.cells) == 1 and to_band > to_text + _HEADING_GAP * last.height
 
 
 def _is_prose(rows: Sequence[Row], gutters: Sequence[float]) -> bool:

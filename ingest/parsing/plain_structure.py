@@ -15,9 +15,10 @@ _AFTER_SIGNS = re.compile(r"(={2,6})\s+([^\s=].*)$")
 _GOES_ON = (".", ",", ";", ":", "{", "(")
 _CLOCK = re.compile(r"\d\d:\d\d")
 _UNDERLINE = {"=": 1, "-": 2}
-ITEM_SIGNS = "-*•·▪◦○●■□◆◇▶▷※"
+ITEM_SIGNS = "-*•·▪◦○●■□▶▷※"
 """Before a blank they begin an item of a list."""
-_ITEM = re.compile(rf"[{re.escape(ITEM_SIGNS)}]\s")
+_ITEM = re.compile(rf"[{re.escape(ITEM_SIGNS)}+◆◇]\s")
+_NUMBERED = re.compile(r"\d{1,3}[.)]\s")
 _BAR = re.compile(r"(?:^|(?<=\s))\|(?=\s|$)")
 """Between cells: bars close to words are signs of their own, as in `|tag|`."""
 _RULE = re.compile(r"(?=.*[|+])(?=.*(?:--|==))[-=|:+ ]+$")
@@ -58,9 +59,21 @@ def underlined_heading(line: str, under: str, *, alone: bool) -> tuple[str, int]
     title, under = line.strip(), under.strip()
     if under[:1] not in _UNDERLINE or under.strip(under[0]) or not underlines(under, title):
         return None
-    if not may_be_heading(title) or _ITEM.match(title) or any(mark in title for mark in ("  ", "\t", "|")):
+    if (
+        not may_be_heading(title)
+        or _ITEM.match(title)
+        or _is_entry(title)
+        or any(mark in title for mark in ("  ", "\t", "|"))
+    ):
         return None
     return (title, _UNDERLINE[under[0]]) if alone or under[0] == "=" else None
+
+
+def _is_entry(title: str) -> bool:
+    """A number, and behind it more figures than letters: a date, a telephone number."""
+    found = _NUMBERED.match(title)
+    shown = "".join(title[found.end() :].split()) if found else ""
+    return found is not None and 2 * sum(map(str.isalpha, shown)) < len(shown)
 
 
 def underlines(line: str, title: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import random
 import time
 from difflib import SequenceMatcher
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import pypdf
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ingest.parsing import outcome, read_so_far
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
-from ingest.parsing.ocr import GrayImage, find_tesseract
+from ingest.parsing.ocr import MAX_PIXELS, GrayImage, find_tesseract
 from ingest.parsing.ocr_skew import Both, Tilt, straightened, tilt_of
 from ingest.parsing.ocr_upright import read_upright
 from ingest.parsing.ocr_words import words_of
@@ -167,9 +168,46 @@ def test_what_stands_in_a_corner_of_a_page_that_lay_askew_is_kept() -> None:
     assert corner.resize((1, 1)).getpixel((0, 0)) < 60
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 900), (900, 1), (3, 2)])
-def test_the_smallest_pages_are_not_straightened(width, height) -> None:
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 900), (900, 1), (3, 2), (1240, 1754)])
+def test_black_pages_are_not_straightened(width, height) -> None:
     assert tilt_of(GrayImage(width, height, 150, b"\x00" * width * height)) == 0.0
+
+
+@pytest.mark.parametrize("askew", [0.0, 2.0])
+def test_light_letters_on_a_dark_ground(askew) -> None:
+    page = ImageOps.invert(in_columns()[0].resize((2480, 2200))).rotate(askew, Image.Resampling.BICUBIC, fillcolor=0)
+    image = GrayImage(page.width, page.height, 300, page.tobytes())
+    assert tilt_of(image) == pytest.approx(-askew, abs=0.2)
+    straight, _ = straightened(image, -2.0)
+    assert straight.pixels[:10] == b"\x00" * 10  # the corners are as dark
+
+
+def test_lines_of_a_chart_do_not_tilt_a_page() -> None:
+    page = in_columns()[0]
+    page.paste(255, (0, 500, 1240, 1100))
+    for number in range(3):
+        ImageDraw.Draw(page).line((100, 900 + number * 50, 1100, 830 + number * 50), fill=0, width=4)
+    assert tilt_of(GrayImage(page.width, page.height, 150, page.tobytes())) == 0.0
+
+
+def test_a_page_that_is_straightened_is_not_too_large_to_be_read() -> None:
+    width, height = 5400, 7300
+    straight, tilt = straightened(GrayImage(width, height, 600, b"\xff" * width * height), 3.0)
+    assert straight.width * straight.height <= MAX_PIXELS
+    assert straight.dpi < 600
+    assert tilt.sheet[0] == pytest.approx(
+        width * 72 / 600 * math.cos(math.radians(3)) + height * 72 / 600 * math.sin(math.radians(3)), rel=0.01
+    )
+
+
+def test_boxes_of_a_tilted_page_stay_on_it() -> None:
+    tilt = Tilt(3.0, (595, 842), (638, 872))
+    for box in ((0, 0, 20, 10), (618, 0, 638, 10), (0, 862, 20, 872), (618, 862, 638, 872)):
+        left, top, right, bottom = tilt.back(box)
+        assert 0 <= left <= right <= 595
+        assert 0 <= top <= bottom <= 842
+    left, _, right, _ = tilt.back((300, 100, 312, 800))  # a line of a page that lies on its side leans
+    assert right - left > 40
 
 
 def test_there_and_back_a_box_is_where_it_was() -> None:

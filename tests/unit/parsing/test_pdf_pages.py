@@ -51,17 +51,28 @@ def test_a_line_that_reaches_into_the_gutter_does_not_end_the_columns(parse_page
     assert texts(parse_pages(page)) == ["\n".join(left), "\n".join(right)]
 
 
-def test_a_line_across_the_page_ends_the_columns(parse_pages):
+@pytest.mark.parametrize(
+    ("x", "line"),
+    [
+        (60, "left line 5 of a text in two columns and on and on and on and on and on"),
+        (60, "left line 5 of a text in two columns that goes on"),  # a blank lies where the gutter is
+        (188, "Annual Report"),
+        (60, "_" * 60),
+        (60, "Contents " + "." * 90 + " 12"),
+    ],
+)
+def test_a_line_across_the_page_ends_the_columns(parse_pages, x, line):
     page = PdfPage()
-    for number in range(12):
-        across = number == 5
-        page.text(60, 100 + number * 14, f"left line {number} of a text in two columns" + " and on and on" * 3 * across)
-        if not across:
-            page.text(300, 100 + number * 14, f"right line {number} of a text in two columns")
+    for number in range(24):
+        if number != 12:
+            page.text(60, 100 + number * 14, f"left line {number} of a text in two columns")
+            page.text(228, 100 + number * 14, f"right line {number} of a text in two columns")
+    page.text(x, 100 + 12 * 14, line)
     found = "\n".join(texts(parse_pages(page))).splitlines()
-    assert found.index("right line 4 of a text in two columns") < found.index(
-        "left line 5 of a text in two columns and on and on and on and on and on and on"
+    last, next_one = (
+        found.index(f"{side} line {number} of a text in two columns") for side, number in (("right", 11), ("left", 13))
     )
+    assert last + 2 == next_one
 
 
 def test_the_heading_of_what_follows_columns_stands_below_them(parse_pages):
