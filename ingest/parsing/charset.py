@@ -35,6 +35,7 @@ _UNASKED = frozenset({"iso8859-1", "iso8859-15", "cp1252", "ascii"})
 
 _MIXED = {"utf-8": "cp949", "cp949": "utf-8"}
 
+_WIDTHS = {"utf-16": 2, "utf-32": 4}
 SAMPLE_BYTES = 1 << 20
 """Enough text to decide on; a UTF-8 file with CP949 lines only after its first megabyte is read with replacements."""
 
@@ -65,12 +66,17 @@ def detect_charset(sample: bytes) -> str | None:
         return "utf-8"  # as below, without the looks at what it might be else
     for bom, name in _BOMS:
         if sample.startswith(bom):
-            return name if _mostly_decodes(sample, name) else None
+            return name if _mostly_decodes(_whole(sample, name), name) else None
     if wide := _utf16_without_bom(sample):
         return wide
     if not _is_printable(sample):
         return None
     return _eight_bit(sample)
+
+
+def _whole(data: bytes, charset: str) -> bytes:
+    """Without the one byte of a line end that an editor has put behind wide characters, or what a cut has left of one."""
+    return data[: len(data) - len(data) % _WIDTHS.get(charset, 1)]
 
 
 def is_mostly_plain(sample: bytes) -> bool:
@@ -137,6 +143,7 @@ def decode(data: bytes, charset: str) -> tuple[str, bool]:
 
     Logs and pasted mails mix UTF-8 and CP949 from line to line: a line that is not in `charset` may be in the other.
     """
+    data = _whole(data, charset)
     try:
         return data.decode(charset), False
     except UnicodeDecodeError:

@@ -98,3 +98,12 @@ def test_a_page_is_in_the_charset_that_it_declares_where_its_bytes_are(tmp_path,
     document = parse(path)
     assert texts(document) == [text]
     assert document.warnings == ()
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["a.html", "a.txt"])
+def test_a_line_end_of_one_byte_behind_wide_characters(tmp_path, charset, name):
+    path = tmp_path / name
+    path.write_bytes(("<p>여신 한도</p>" if name == "a.html" else "여신 한도").encode(charset) + b"\n")
+    document = parse(path)
+    assert (texts(document), document.warnings) == (["여신 한도"], ())
