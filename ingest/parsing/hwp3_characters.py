@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
 UNKNOWN = "\ufffd"
 
 _HANGUL = 0x8000
-_OLD_VOWEL, _OLD_LETTER = 30, "\u119e"
+_OLD_VOWEL, _OLD_LETTER = 30 << 5, "\u119e"
 """Where other codes by letters have no vowel, HWP has that of old Korean: the maker writes its own name with it."""
-_NO_INITIAL, _NO_FINAL, _SECOND_FINALS = 1, 1, 18
+_VOWELS, _USUAL_VOWEL = 31 << 5, 3 << 5
 _HANJA, _HANJA_END, _HANJA_ROW = 0x4000, 0x4000 + 52 * 94, 0xCA
 _SYMBOLS, _SYMBOLS_END, _SYMBOL_ROW = 0x3400, 0x37C0, 0xA1
 _KANA, _KANA_END, _KANA_ROW = 0x1F00, 0x1FC0, 0xAA
@@ -37,8 +38,8 @@ def character(code: int) -> str:
     if 0x20 <= code < 0x7F:
         return chr(code)
     if code & _HANGUL:
-        if (code >> 5) & 31 == _OLD_VOWEL:
-            return _old_syllable((code >> 10) & 31, code & 31)
+        if code & _VOWELS == _OLD_VOWEL:
+            return _old_syllable(code)
         return _decode(code >> 8, code & 0xFF, "johab")
     if _HANJA <= code < _HANJA_END:
         row, place = divmod(code - _HANJA, 94)
@@ -57,14 +58,15 @@ def character(code: int) -> str:
     return _QUOTES.get(code, UNKNOWN)
 
 
-def _old_syllable(initial: int, final: int) -> str:
-    """A syllable with the old vowel. Initials are numbered from 2, finals from 2 with a gap at 18."""
-    if initial == _NO_INITIAL:
-        return "ㆍ" if final == _NO_FINAL else UNKNOWN
-    if not 2 <= initial <= 20 or not 1 <= final <= 29 or final == _SECOND_FINALS:
+def _old_syllable(code: int) -> str:
+    """A syllable with the old vowel, by way of the one with ㅏ."""
+    usual = character(code & ~_VOWELS | _USUAL_VOWEL)
+    if usual == "ㅏ":
+        return "ㆍ"
+    if not "가" <= usual <= "힣":
         return UNKNOWN
-    letters = chr(0x1100 + initial - 2) + _OLD_LETTER
-    return letters if final == _NO_FINAL else letters + chr(0x11A8 + final - (2 if final < _SECOND_FINALS else 3))
+    letters = unicodedata.normalize("NFD", usual)
+    return letters[0] + _OLD_LETTER + letters[2:]
 
 
 def _decode(high: int, low: int, charset: str) -> str:

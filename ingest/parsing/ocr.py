@@ -33,6 +33,7 @@ _ONE_COLUMN = "4"
 of the characters are wrong with it, 2.7 % so. Columns are found in the lines afterwards."""
 
 _MAX_TSV_BYTES = 16 << 20
+_POINTS = 72.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class GrayImage:
     height: int
     dpi: int
     pixels: bytes
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in points."""
+        return self.width * _POINTS / self.dpi, self.height * _POINTS / self.dpi
 
 
 class PageReader(Protocol):

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ingest.parsing.ocr import GrayImage
 from ingest.parsing.pdf_page import Word
 
 Pixels = npt.NDArray[np.uint8]
@@ -40,6 +41,11 @@ _DRAWN = 0.9
 
 _WIDE_ENOUGH = 3.0
 """Heights of text below which the stroke of a letter could be taken for a rule."""
+
+
+def pixels_of(image: GrayImage) -> Pixels:
+    """The picture as an array, without a copy."""
+    return np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width)
 
 
 def usual_height(words: Sequence[Word]) -> float:

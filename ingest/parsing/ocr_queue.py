@@ -38,11 +38,13 @@ class ReadPage:
         lines: in points of the sheet as it was read.
         height: of that sheet.
         turn: how it lies on the page as shown.
+        doubtful: it was read badly.
     """
 
     lines: list[Line]
     height: float
     turn: Lying | None
+    doubtful: bool
 
 
 def _nobody_listens(_pages: int) -> None:
@@ -58,7 +60,6 @@ class OcrQueue:
             them; pages for which no time was left are not.
         left_out: pages for which no time was left.
         unread: pages that Tesseract failed on, or all of them where there is none.
-        doubtful: those of the read pages that it read badly.
     """
 
     reader: PageReader | None
@@ -66,7 +67,6 @@ class OcrQueue:
     left_out: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
-    doubtful: list[int] = field(default_factory=list)
     _waiting: list[tuple[int, Future[Reading | None]]] = field(default_factory=list)
     _pages: dict[int, ReadPage] = field(default_factory=dict)
     _last: int = 0
@@ -118,21 +118,19 @@ class OcrQueue:
         self.left_out = [number for number in self.left_out if number < end]
         self.unread = [number for number in self.unread if number < end]
         self.read = [number for number in self.read if number < end]
-        self.doubtful = [number for number in self.doubtful if number < end]
         return end
 
     def left_aside(self, numbers: Collection[int]) -> None:
         """Pages that were read and whose text layer is better: nobody sees what was read of them."""
         self.read = [number for number in self.read if number not in numbers]
-        self.doubtful = [number for number in self.doubtful if number not in numbers]
 
     def warnings(self) -> set[str]:
         """What to tell the user, pages named."""
         found = set()
         if self.read:
             found.add(f"{OCR}:{page_ranges(self.read)}")
-        if self.doubtful:
-            found.add(f"{OCR_DOUBTFUL}:{page_ranges(self.doubtful)}")
+        if doubtful := [number for number in self.read if self._pages[number].doubtful]:
+            found.add(f"{OCR_DOUBTFUL}:{page_ranges(doubtful)}")
         if self.left_out:
             found.add(f"{OCR_OUT_OF_TIME}:{page_ranges(self.left_out)}")
         if self.unread and not self.usable and self.reader is not None:
@@ -157,9 +155,8 @@ class OcrQueue:
             self.unread.append(number)
         else:
             self.read.append(number)
-            if reading.doubtful:
-                self.doubtful.append(number)
-            self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)
+            lines = words_of(reading.tsv, reading.image)
+            self._pages[number] = ReadPage(lines, reading.height, reading.turn, reading.doubtful)
         self._tell()
 
     def _tell(self) -> None:

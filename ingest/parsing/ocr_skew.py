@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ingest.parsing.ocr import MAX_PIXELS, GrayImage
+from ingest.parsing.ocr_boxes import Pixels, pixels_of
 from ingest.parsing.pdf_page import Lying
 from rag.domain.anchor import Box
 
@@ -32,7 +33,6 @@ _ACROSS = 1_000
 """Pixels of the page that are looked at; a tenth of a degree is two of them at its end."""
 _DARK = 160
 _WHITE = 255
-_POINTS = 72.0
 _MOST_PIXELS = 200_000
 """Dark pixels that are looked at, spread over the page."""
 
@@ -94,11 +94,11 @@ def tilt_of(image: GrayImage) -> float:
 
     Ink is projected along each angle; along the lines of a text it falls into the fewest rows (Postl 1986).
     """
-    pixels = np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width)
+    pixels = pixels_of(image)
     step = max(1, round(max(image.width, image.height) / _ACROSS / 1.4))
     ink = pixels[::step, ::step] < _DARK
     ys, xs = np.nonzero(~ink if _is_dark(pixels) else ink)
-    if len(ys) > _MOST_PIXELS:  # by chance: every so-manieth makes a pattern, which has lines of its own
+    if len(ys) > _MOST_PIXELS:  # by chance: taken at even distances they make a pattern, which has lines of its own
         chosen = np.random.default_rng(0).choice(len(ys), _MOST_PIXELS, replace=False)
         ys, xs = ys[chosen], xs[chosen]
     if not len(ys):
@@ -110,7 +110,7 @@ def tilt_of(image: GrayImage) -> float:
     return degrees if degrees and _agree(*direction, degrees) else 0.0
 
 
-def _is_dark(pixels: npt.NDArray[np.uint8]) -> bool:
+def _is_dark(pixels: Pixels) -> bool:
     """Light letters on a dark ground, as a terminal shows them."""
     return bool(np.median(pixels[::8, ::8]) < _DARK)
 
@@ -149,12 +149,11 @@ def straightened(image: GrayImage, degrees: float) -> tuple[GrayImage, Tilt]:
     """The page turned by so many degrees counter-clockwise, and how it lay before. It grows by its corners; where it would be
     more than Tesseract is given, it is made smaller."""
     page = Image.frombytes("L", (image.width, image.height), image.pixels)
-    ground = 0 if _is_dark(np.asarray(page)) else _WHITE
+    ground = 0 if _is_dark(pixels_of(image)) else _WHITE
     page = page.rotate(degrees, resample=Image.Resampling.BICUBIC, expand=True, fillcolor=ground)
     dpi = image.dpi
     if (pixels := page.width * page.height) > MAX_PIXELS:
         dpi = max(1, math.floor(dpi * math.sqrt(MAX_PIXELS / pixels)))
         page = page.resize((page.width * dpi // image.dpi, page.height * dpi // image.dpi), Image.Resampling.BOX)
-    before, after = _POINTS / image.dpi, _POINTS / dpi
-    tilt = Tilt(degrees, (image.width * before, image.height * before), (page.width * after, page.height * after))
-    return GrayImage(page.width, page.height, dpi, page.tobytes()), tilt
+    straight = GrayImage(page.width, page.height, dpi, page.tobytes())
+    return straight, Tilt(degrees, image.size, straight.size)

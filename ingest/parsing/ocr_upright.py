@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parsing.ocr import GrayImage, PageReader
+from ingest.parsing.ocr_boxes import pixels_of
 from ingest.parsing.ocr_skew import Both, straightened, tilt_of
 from ingest.parsing.pdf_page import DOWN, OVER, UP, Lying, Turn
 
@@ -28,7 +29,6 @@ _INK = 500
 """Dark pixels of a page on which there is something to read; a letter at 300 dpi has some 200."""
 _QUARTERS = {0: 0, UP: -1, DOWN: 1, OVER: 2}
 """Quarters counter-clockwise that make the text of a page upright."""
-_POINTS = 72.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Reading:
     @property
     def height(self) -> float:
         """Of the sheet as it was read, in points."""
-        return self.image.height * _POINTS / self.image.dpi
+        return self.image.size[1]
 
 
 def read_upright(reader: PageReader, image: GrayImage) -> Reading | None:
@@ -81,7 +81,7 @@ def _read_turned(reader: PageReader, image: GrayImage) -> Reading | None:
             continue
         of_all, of_those = _belief(found)
         if of_those > max(_BETTER * believed, _BELIEVED_SHARE * of_all):
-            return Reading(found, turned, _turn(image, direction))
+            return Reading(found, turned, Turn(direction, *image.size))
     return reading
 
 
@@ -102,7 +102,7 @@ def _belief(tsv: bytes) -> tuple[int, int]:
 
 
 def _has_ink(image: GrayImage) -> bool:
-    return int((np.frombuffer(image.pixels, dtype=np.uint8) < _DARK).sum()) >= _INK
+    return int((pixels_of(image) < _DARK).sum()) >= _INK
 
 
 def _lines_stand(image: GrayImage) -> bool:
@@ -110,7 +110,7 @@ def _lines_stand(image: GrayImage) -> bool:
 
     Reading a page the wrong way round takes Tesseract up to ten times as long as reading it upright.
     """
-    dark = np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width) < _DARK
+    dark = pixels_of(image) < _DARK
     rows, columns = (_spread(dark.mean(axis=axis)) for axis in (1, 0))
     return columns > rows
 
@@ -122,10 +122,5 @@ def _spread(ink: npt.NDArray[np.float64]) -> float:
 
 
 def _turned(image: GrayImage, direction: int) -> GrayImage:
-    pixels = np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width)
-    turned = np.rot90(pixels, _QUARTERS[direction])
+    turned = np.rot90(pixels_of(image), _QUARTERS[direction])
     return GrayImage(turned.shape[1], turned.shape[0], image.dpi, turned.tobytes())
-
-
-def _turn(image: GrayImage, direction: int) -> Turn:
-    return Turn(direction, image.width * _POINTS / image.dpi, image.height * _POINTS / image.dpi)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ingest.parsing.characters import clean
 from ingest.parsing.ocr import GrayImage
-from ingest.parsing.ocr_boxes import Pixels, inked_columns, trimmed, usual_height
+from ingest.parsing.ocr_boxes import Pixels, inked_columns, pixels_of, trimmed, usual_height
 from ingest.parsing.pdf_page import Line, Word, union
 from rag.domain.anchor import Box
 
@@ -33,7 +33,7 @@ _POINTS = 72.0
 
 def words_of(tsv: bytes, image: GrayImage) -> list[Line]:
     """Lines of a page from Tesseract's TSV, in its reading order, in points."""
-    pixels = np.frombuffer(image.pixels, dtype=np.uint8).reshape(image.height, image.width)
+    pixels = pixels_of(image)
     grouped: dict[tuple[str, ...], list[Word]] = {}
     for row in tsv.decode("utf-8", "replace").splitlines():
         fields = row.split("\t")

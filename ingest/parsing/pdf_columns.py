@@ -153,14 +153,11 @@ def _bands(rows: Sequence[Row], gutters: Sequence[float]) -> list[list[Row]]:
     clear = [not any(_crosses(cell.box, gutters) for cell in row.cells) for row in rows]
     beside = [is_clear and _spans(row, gutters) for row, is_clear in zip(rows, clear, strict=True)]
     for place, row in enumerate(rows):
+        is_between = 0 < place < len(rows) - 1 and beside[place - 1] and beside[place + 1]
         if clear[place]:
             bands[-1].append(row)
-        elif 0 < place < len(rows) - 1 and beside[place - 1] and beside[place + 1]:
-            parted = _parted(row, rows[place - 1], rows[place + 1], gutters)
-            if parted is None:
-                bands.append([])
-            else:
-                bands[-1].append(parted)
+        elif is_between and (parted := _parted(row, rows[place - 1], rows[place + 1], gutters)):
+            bands[-1].append(parted)
         else:
             if len(bands[-1]) > 1 and _heads(bands[-1], row):
                 bands[-1].pop()

@@ -37,7 +37,6 @@ _MAX_DECODED = 120_000_000
 """Pixels of one page: an A0 plan at 300 dpi has 139 million, of which a child with 1 GiB could not hold three copies."""
 
 _MAX_FRAMES = 1_000
-_POINTS = 72.0
 _USUAL_DPI = 300
 _PLAUSIBLE_DPI = (70, 1200)
 _SMALL_WIDTH = 1_200
@@ -77,7 +76,7 @@ class PictureParser:
                             next_page = pages
                             continue
                         gray = _gray(frame)
-                        heights[pages] = gray.height * _POINTS / gray.dpi
+                        heights[pages] = gray.size[1]
                         queue.add(pages, lambda gray=gray: gray)  # type: ignore[misc]
             except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
                 raise FileDamaged(name=source.name, detail=_FORMATS[source.media_type]) from error
